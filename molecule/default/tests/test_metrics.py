@@ -1,0 +1,38 @@
+"""Hosts are monitored by both replicas and queried, once each, through the virtual address."""
+
+from __future__ import annotations
+
+import time
+
+from conftest import SCRAPE_INTERVAL, Stack, wait_for
+
+
+def test_every_target_of_every_replica_is_up(stack: Stack) -> None:
+    def all_up() -> bool:
+        for replica in stack.endpoints["prometheus"]:
+            targets = stack.replica(replica["url"], "/api/v1/targets")["activeTargets"]
+            down = [f"{t['scrapeUrl']}: {t['lastError']}" for t in targets if t["health"] != "up"]
+            assert len(targets) >= len(stack.hosts) * 5, f"{replica['host']} has only {len(targets)} targets"
+            assert not down, f"{replica['host']}: {down}"
+        return True
+
+    assert wait_for("all targets up", all_up, 60)
+
+
+def test_each_series_once_through_the_virtual_address(stack: Stack) -> None:
+    deduplicated = stack.query('up{job="node_exporter"}')
+    assert len(deduplicated) == len(stack.hosts)
+    assert all("replica" not in series["metric"] for series in deduplicated)
+    assert {series["value"][1] for series in deduplicated} == {"1"}
+
+
+def test_both_replicas_are_there_without_deduplication(stack: Stack) -> None:
+    raw = stack.query('up{job="node_exporter"}', dedup="false")
+    assert len(raw) == len(stack.hosts) * 2
+    assert {series["metric"]["replica"] for series in raw} == {p["host"] for p in stack.endpoints["prometheus"]}
+
+
+def test_data_are_fresh(stack: Stack) -> None:
+    newest = stack.query('max(timestamp(up{job="node_exporter"}))')
+    age = time.time() - float(newest[0]["value"][1])
+    assert age < 2 * SCRAPE_INTERVAL

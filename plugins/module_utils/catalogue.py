@@ -1,0 +1,245 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The catalogue: each component described once.
+
+HAProxy's back ends, the stack's scrape jobs, pre-flight checks, gates and the
+reference table of the documentation are derived from this module. Ports are
+defaults; an inventory overrides one with ``<component>_<port>_port``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Transport = Literal["tcp", "udp"]
+Scope = Literal["network", "loopback"]
+Security = Literal["mtls", "secret", "vrrp", "none"]
+Cardinality = Literal["replicas", "quorum", "singleton", "all"]
+
+
+@dataclass(frozen=True)
+class Port:
+    """A listening socket.
+
+    scope: ``network`` listens on the host's address, ``loopback`` on 127.0.0.1 only.
+    security: how a peer proves itself: ``mtls`` a client certificate of the stack's CA,
+    ``secret`` a shared secret inside its own encrypted protocol.
+    """
+
+    number: int
+    scope: Scope = "network"
+    security: Security = "mtls"
+    transports: tuple[Transport, ...] = ("tcp",)
+    scheme: str = "https"
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """What HAProxy publishes on the virtual address for a component.
+
+    mode: ``http`` or ``tcp``. users: people log in with a password (``haproxy_users``).
+    check: path that a healthy member answers with status ``check_status``.
+    one_writer: only the first healthy member takes traffic.
+    """
+
+    name: str
+    number: int
+    mode: Literal["http", "tcp"] = "http"
+    users: bool = True
+    check: str = "/-/ready"
+    check_status: str = "200"
+    check_port: str = ""
+    one_writer: bool = False
+    client_certificate: bool = False
+    port: str = "http"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One daemon of the stack.
+
+    group: inventory group whose hosts run it. follows: a component that it accompanies
+    on the same host (a sidecar has no group of its own). metrics: (port name, path).
+    gate: seconds within which it must behave after a restart.
+    """
+
+    name: str
+    title: str
+    group: str
+    role: str
+    unit: str
+    user: str
+    ports: dict[str, Port] = field(default_factory=dict)
+    metrics: tuple[str, str] | None = None
+    cardinality: Cardinality = "replicas"
+    minimum: int = 1
+    stateful: bool = False
+    data: str = ""
+    config: str = ""
+    frontend: Frontend | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for templates."""
+        return asdict(self)
+
+
+def _loopback(number: int) -> Port:
+    return Port(number, scope="loopback", security="none", scheme="http")
+
+
+COMPONENTS: dict[str, Component] = {
+    c.name: c
+    for c in (
+        Component(
+            "node_exporter",
+            "Node exporter",
+            "monitored",
+            "node_exporter",
+            "node_exporter.service",
+            "node-exporter",
+            ports={"http": Port(9100)},
+            metrics=("http", "/metrics"),
+            cardinality="all",
+            config="/etc/node_exporter",
+        ),
+        Component(
+            "prometheus",
+            "Prometheus",
+            "prometheus",
+            "prometheus",
+            "prometheus.service",
+            "prometheus",
+            ports={"http": Port(9090)},
+            metrics=("http", "/metrics"),
+            stateful=True,
+            data="/var/lib/prometheus",
+            config="/etc/prometheus",
+        ),
+        Component(
+            "alertmanager",
+            "Alertmanager",
+            "alertmanager",
+            "alertmanager",
+            "alertmanager.service",
+            "alertmanager",
+            ports={"http": Port(9093), "cluster": Port(9094)},
+            metrics=("http", "/metrics"),
+            stateful=True,
+            data="/var/lib/alertmanager",
+            config="/etc/alertmanager",
+            frontend=Frontend("alertmanager", 9093),
+        ),
+        Component(
+            "thanos_sidecar",
+            "Thanos sidecar",
+            "prometheus",
+            "thanos",
+            "thanos-sidecar.service",
+            "prometheus",
+            ports={"http": Port(10902), "grpc": Port(10901, scheme="grpcs")},
+            metrics=("http", "/metrics"),
+            config="/etc/thanos-sidecar",
+        ),
+        Component(
+            "thanos_query",
+            "Thanos query",
+            "thanos_query",
+            "thanos",
+            "thanos-query.service",
+            "thanos",
+            ports={"http": Port(10904), "grpc": Port(10903, scheme="grpcs")},
+            metrics=("http", "/metrics"),
+            config="/etc/thanos-query",
+        ),
+        Component(
+            "thanos_query_frontend",
+            "Thanos query frontend",
+            "thanos_query_frontend",
+            "thanos",
+            "thanos-query-frontend.service",
+            "thanos",
+            ports={"http": Port(10908)},
+            metrics=("http", "/metrics"),
+            config="/etc/thanos-query-frontend",
+            frontend=Frontend("query", 9090),
+        ),
+        Component(
+            "thanos_store",
+            "Thanos store gateway",
+            "thanos_store",
+            "thanos",
+            "thanos-store.service",
+            "thanos",
+            ports={"http": Port(10906), "grpc": Port(10905, scheme="grpcs")},
+            metrics=("http", "/metrics"),
+            data="/var/lib/thanos-store",
+            config="/etc/thanos-store",
+        ),
+        Component(
+            "thanos_compact",
+            "Thanos compactor",
+            "thanos_compact",
+            "thanos",
+            "thanos-compact.service",
+            "thanos",
+            ports={"http": Port(10912)},
+            metrics=("http", "/metrics"),
+            cardinality="singleton",
+            data="/var/lib/thanos-compact",
+            config="/etc/thanos-compact",
+        ),
+        Component(
+            "object_store",
+            "Garage object store",
+            "object_store",
+            "object_store",
+            "garage.service",
+            "garage",
+            ports={
+                # Garage speaks neither TLS nor client certificates: a TLS proxy beside it does.
+                "s3": Port(3900),
+                "rpc": Port(3901, security="secret", scheme="rpc"),
+                "s3_local": _loopback(3910),
+                "admin_local": _loopback(3903),
+            },
+            metrics=("s3", "/metrics"),
+            cardinality="replicas",
+            stateful=True,
+            data="/var/lib/garage",
+            config="/etc/garage",
+            frontend=Frontend("s3", 3900, users=False, check="/health", port="s3"),
+        ),
+        Component(
+            "load_balancer",
+            "HAProxy",
+            "load_balancer",
+            "haproxy",
+            "haproxy.service",
+            "haproxy",
+            ports={"stats": Port(8404)},
+            metrics=("stats", "/metrics"),
+            minimum=2,
+            config="/etc/monitoring-ha/haproxy",
+        ),
+        Component(
+            "keepalived",
+            "keepalived",
+            "load_balancer",
+            "keepalived",
+            "keepalived.service",
+            "root",
+            ports={},
+            minimum=2,
+            config="/etc/monitoring-ha/keepalived",
+        ),
+    )
+}
+
+
+def component(name: str) -> Component:
+    """The component called ``name``; KeyError names the known ones."""
+    try:
+        return COMPONENTS[name]
+    except KeyError:
+        raise KeyError(f"unknown component {name!r}; known: {', '.join(sorted(COMPONENTS))}") from None

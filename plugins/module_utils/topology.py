@@ -1,0 +1,134 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who runs a component, and where: catalogue + inventory → endpoints.
+
+Works on plain mappings: ``groups`` (group → host names) and ``hostvars``
+(host → variables), as Ansible provides them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, component
+
+
+class TopologyError(ValueError):
+    """The inventory cannot answer; the message names the variable, the host and the remedy."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A member of a component, or its front end on the virtual address."""
+
+    host: str
+    address: str
+    port: int
+    scheme: str
+    component: str
+
+    @property
+    def authority(self) -> str:
+        """``address:port``, IPv6 in brackets."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "authority": self.authority, "url": self.url}
+
+
+def is_address(value: object) -> bool:
+    """True for an IPv4 or IPv6 address in text form."""
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+def host_address(host: str, variables: Mapping[str, Any]) -> str:
+    """The address others reach ``host`` at: ``ha_address``, else ``ansible_host`` when that is an address."""
+    for name in ("ha_address", "ansible_host"):
+        value = variables.get(name)
+        if value and is_address(value):
+            return str(value)
+        if value and name == "ha_address":
+            raise TopologyError(f"{host}: ha_address is {value!r}, not an IP address: set it to the address the other hosts use")
+    raise TopologyError(f"{host}: no address known: set ha_address (ansible_host is not an IP address)")
+
+
+def members(comp: Component, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Inventory names of the hosts that run ``comp``, in inventory order."""
+    return list(groups.get(comp.group, []))
+
+
+def port_number(comp: Component, port: str, variables: Mapping[str, Any]) -> int:
+    """The port's number: ``<component>_<port>_port`` of the inventory, else the catalogue's."""
+    if port not in comp.ports:
+        raise TopologyError(f"{comp.name} has no port {port!r}; it has: {', '.join(comp.ports) or 'none'}")
+    name = f"{comp.name}_{port}_port"
+    value = variables.get(name)
+    if value in (None, ""):
+        return comp.ports[port].number
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = 0
+    if not 0 < number < 65536:
+        raise TopologyError(f"{name} is {value!r}: give a port from 1 to 65535")
+    return number
+
+
+def endpoint(comp: Component, port: str, host: str, hostvars: Mapping[str, Mapping[str, Any]]) -> Endpoint:
+    """The endpoint of ``comp`` on ``host``."""
+    variables = hostvars[host]
+    description = comp.ports.get(port)
+    number = port_number(comp, port, variables)
+    assert description is not None
+    address = "127.0.0.1" if description.scope == "loopback" else host_address(host, variables)
+    return Endpoint(host, address, number, description.scheme, comp.name)
+
+
+def endpoints(
+    name: str,
+    groups: Mapping[str, Sequence[str]],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    port: str = "http",
+    host: str | None = None,
+) -> list[Endpoint]:
+    """Every endpoint of component ``name``, or the one on ``host``."""
+    comp = component(name)
+    hosts = [host] if host else members(comp, groups)
+    return [endpoint(comp, port, h, hostvars) for h in hosts]
+
+
+def frontend(
+    name: str, groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any]
+) -> list[Endpoint]:
+    """Where clients reach ``name``: the virtual address, else every load balancer. Empty without either."""
+    comp = component(name)
+    if comp.frontend is None:
+        raise TopologyError(f"{name} is not published by the load balancer")
+    if not members(comp, groups):
+        return []
+    override = variables.get(f"haproxy_{comp.frontend.name}_port")
+    number = int(override) if override else comp.frontend.number
+    scheme = "https" if comp.frontend.mode == "http" else "tcp"
+    balancers = list(groups.get("load_balancer", []))
+    if not balancers:
+        return []
+    virtual = str(variables.get("ha_virtual_address") or "")
+    if virtual:
+        return [Endpoint("virtual", virtual, number, scheme, name)]
+    return [Endpoint(h, host_address(h, hostvars[h]), number, scheme, name) for h in balancers]
+
+
+def describe(groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """The catalogue as plain data, each component with its ``members`` of this inventory."""
+    return [{**c.as_dict(), "members": members(c, groups)} for c in COMPONENTS.values()]
