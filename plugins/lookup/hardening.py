@@ -96,6 +96,7 @@ from ansible.plugins.lookup import LookupBase
 
 ALWAYS = (
     "NoNewPrivileges=true",
+    "PrivateMounts=true",
     "ProtectSystem=strict",
     "ProtectHostname=true",
     "ProtectKernelTunables=true",
