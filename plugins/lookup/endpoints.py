@@ -22,11 +22,6 @@ options:
   host:
     description: Only the endpoint on this host.
     type: str
-  via:
-    description: V(members) for the daemons themselves, V(frontend) for what the load balancer publishes.
-    type: str
-    choices: [members, frontend]
-    default: members
 """
 
 EXAMPLES = r"""
@@ -34,9 +29,9 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ query('monitoring.ha.endpoints', 'alertmanager') | map(attribute='url') }}"
 
-- name: Where people query
+- name: This host's Prometheus
   ansible.builtin.debug:
-    msg: "{{ query('monitoring.ha.endpoints', 'thanos_query_frontend', via='frontend') | map(attribute='url') }}"
+    msg: "{{ query('monitoring.ha.endpoints', 'prometheus', host=inventory_hostname) | first }}"
 """
 
 RETURN = r"""
@@ -46,7 +41,7 @@ _list:
   elements: dict
   contains:
     host:
-      description: Inventory name, or V(virtual) for the virtual address.
+      description: Inventory name.
       type: str
     address:
       description: IP address.
@@ -83,10 +78,7 @@ class LookupModule(LookupBase):
         found: list[topology.Endpoint] = []
         try:
             for name in terms:
-                if self.get_option("via") == "frontend":
-                    found += topology.frontend(name, groups, hostvars, hostvars[values["inventory_hostname"]])
-                else:
-                    found += topology.endpoints(name, groups, hostvars, self.get_option("port"), self.get_option("host"))
+                found += topology.endpoints(name, groups, hostvars, self.get_option("port"), self.get_option("host"))
         except (topology.TopologyError, KeyError) as error:
             raise AnsibleLookupError(str(error.args[0])) from error
         return [e.as_dict() for e in found]

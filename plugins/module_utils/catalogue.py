@@ -38,30 +38,35 @@ class Port:
 class Frontend:
     """What HAProxy publishes on the virtual address for a component.
 
-    mode: ``http`` or ``tcp``. users: people log in with a password (``haproxy_users``).
-    check: path that a healthy member answers with status ``check_status``.
-    one_writer: only the first healthy member takes traffic.
+    Several components may offer the same front end; of those that the inventory
+    has, the one with the lowest ``rank`` is behind it.
+    number: port on the virtual address. port: name of the members' port. mode: ``http`` or ``tcp``.
+    users: people log in with a password (``haproxy_users``); members of the stack with their certificate.
+    client_certificate: certificates only. check: path that a healthy member answers with ``check_status``.
+    one_writer: only the first healthy member takes traffic. reads: paths whose POST changes nothing, so that
+    it may be tried again on another member like a GET. title: for people.
     """
 
     name: str
     number: int
+    title: str
+    port: str = "http"
     mode: Literal["http", "tcp"] = "http"
     users: bool = True
+    client_certificate: bool = False
     check: str = "/-/ready"
     check_status: str = "200"
-    check_port: str = ""
     one_writer: bool = False
-    client_certificate: bool = False
-    port: str = "http"
+    reads: tuple[str, ...] = ()
+    rank: int = 0
 
 
 @dataclass(frozen=True)
 class Component:
     """One daemon of the stack.
 
-    group: inventory group whose hosts run it. follows: a component that it accompanies
-    on the same host (a sidecar has no group of its own). metrics: (port name, path).
-    gate: seconds within which it must behave after a restart.
+    group: inventory group whose hosts run it. metrics: (port name, path).
+    minimum: members below which it is not highly available. data, config: its directories.
     """
 
     name: str
@@ -77,11 +82,15 @@ class Component:
     stateful: bool = False
     data: str = ""
     config: str = ""
-    frontend: Frontend | None = None
+    frontends: tuple[Frontend, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for templates."""
         return asdict(self)
+
+
+#: Paths of the query API whose POST only reads.
+QUERIES = ("/api/v1/query", "/api/v1/query_range", "/api/v1/query_exemplars", "/api/v1/series", "/api/v1/labels", "/api/v1/format_query")
 
 
 def _loopback(number: int) -> Port:
@@ -115,6 +124,9 @@ COMPONENTS: dict[str, Component] = {
             stateful=True,
             data="/var/lib/prometheus",
             config="/etc/prometheus",
+            minimum=2,
+            # Without Thanos nothing deduplicates: one replica answers, the other stands by.
+            frontends=(Frontend("query", 9090, "Queries (Prometheus)", one_writer=True, reads=QUERIES, rank=2),),
         ),
         Component(
             "alertmanager",
@@ -128,7 +140,8 @@ COMPONENTS: dict[str, Component] = {
             stateful=True,
             data="/var/lib/alertmanager",
             config="/etc/alertmanager",
-            frontend=Frontend("alertmanager", 9093),
+            minimum=2,
+            frontends=(Frontend("alertmanager", 9093, "Alertmanager"),),
         ),
         Component(
             "thanos_sidecar",
@@ -151,6 +164,11 @@ COMPONENTS: dict[str, Component] = {
             ports={"http": Port(10904), "grpc": Port(10903, scheme="grpcs")},
             metrics=("http", "/metrics"),
             config="/etc/thanos-query",
+            minimum=2,
+            frontends=(
+                Frontend("query", 9090, "Queries (Thanos)", reads=QUERIES, rank=1),
+                Frontend("query_engine", 10904, "Thanos query, for its front ends", users=False, client_certificate=True, reads=QUERIES),
+            ),
         ),
         Component(
             "thanos_query_frontend",
@@ -162,7 +180,9 @@ COMPONENTS: dict[str, Component] = {
             ports={"http": Port(10908)},
             metrics=("http", "/metrics"),
             config="/etc/thanos-query-frontend",
-            frontend=Frontend("query", 9090),
+            minimum=2,
+            # The check goes through to the engine: a front end alone answers nobody.
+            frontends=(Frontend("query", 9090, "Queries (Thanos)", check="/api/v1/query?query=vector(1)", reads=QUERIES),),
         ),
         Component(
             "thanos_store",
@@ -173,6 +193,7 @@ COMPONENTS: dict[str, Component] = {
             "thanos",
             ports={"http": Port(10906), "grpc": Port(10905, scheme="grpcs")},
             metrics=("http", "/metrics"),
+            minimum=2,
             data="/var/lib/thanos-store",
             config="/etc/thanos-store",
         ),
@@ -208,7 +229,8 @@ COMPONENTS: dict[str, Component] = {
             stateful=True,
             data="/var/lib/garage",
             config="/etc/garage",
-            frontend=Frontend("s3", 3900, users=False, check="/health", port="s3"),
+            minimum=3,
+            frontends=(Frontend("s3", 3900, "Object store (S3)", port="s3", users=False, client_certificate=True, check="/health"),),
         ),
         Component(
             "load_balancer",
@@ -217,7 +239,7 @@ COMPONENTS: dict[str, Component] = {
             "haproxy",
             "haproxy.service",
             "haproxy",
-            ports={"stats": Port(8404)},
+            ports={"stats": Port(8404), "alive_local": _loopback(8405)},
             metrics=("stats", "/metrics"),
             minimum=2,
             config="/etc/monitoring-ha/haproxy",

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, component
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Frontend, component
 
 
 class TopologyError(ValueError):
@@ -22,7 +22,7 @@ class TopologyError(ValueError):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A member of a component, or its front end on the virtual address."""
+    """A member of a component, or a front end on the virtual address."""
 
     host: str
     address: str
@@ -72,10 +72,14 @@ def port_number(comp: Component, port: str, variables: Mapping[str, Any]) -> int
     """The port's number: ``<component>_<port>_port`` of the inventory, else the catalogue's."""
     if port not in comp.ports:
         raise TopologyError(f"{comp.name} has no port {port!r}; it has: {', '.join(comp.ports) or 'none'}")
-    name = f"{comp.name}_{port}_port"
+    return number_of(f"{comp.name}_{port}_port", variables, comp.ports[port].number)
+
+
+def number_of(name: str, variables: Mapping[str, Any], default: int) -> int:
+    """The port number in a variable, ``default`` when it is not set; TopologyError for anything else."""
     value = variables.get(name)
     if value in (None, ""):
-        return comp.ports[port].number
+        return default
     try:
         number = int(value)
     except (TypeError, ValueError):
@@ -108,25 +112,55 @@ def endpoints(
     return [endpoint(comp, port, h, hostvars) for h in hosts]
 
 
-def frontend(
-    name: str, groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any]
-) -> list[Endpoint]:
-    """Where clients reach ``name``: the virtual address, else every load balancer. Empty without either."""
-    comp = component(name)
-    if comp.frontend is None:
-        raise TopologyError(f"{name} is not published by the load balancer")
-    if not members(comp, groups):
-        return []
-    override = variables.get(f"haproxy_{comp.frontend.name}_port")
-    number = int(override) if override else comp.frontend.number
-    scheme = "https" if comp.frontend.mode == "http" else "tcp"
+def offers(groups: Mapping[str, Sequence[str]]) -> dict[str, tuple[Frontend, Component]]:
+    """Front end name → (front end, component behind it), for the components that the inventory has."""
+    found: dict[str, tuple[Frontend, Component]] = {}
+    for comp in COMPONENTS.values():
+        for offer in comp.frontends if members(comp, groups) else ():
+            if offer.name not in found or offer.rank < found[offer.name][0].rank:
+                found[offer.name] = (offer, comp)
+    return found
+
+
+def frontend_names() -> list[str]:
+    """Every front end of the catalogue."""
+    return sorted({offer.name for comp in COMPONENTS.values() for offer in comp.frontends})
+
+
+def frontend_port(offer: Frontend, variables: Mapping[str, Any]) -> int:
+    """``haproxy_<name>_port`` of the inventory, else the catalogue's."""
+    return number_of(f"haproxy_{offer.name}_port", variables, offer.number)
+
+
+def frontends(
+    groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """What the load balancers publish, as plain data; nothing without a load balancer.
+
+    ``endpoints``: where clients reach it, that is the virtual address, else every
+    load balancer. ``members``: the endpoints behind it.
+    """
     balancers = list(groups.get("load_balancer", []))
-    if not balancers:
-        return []
     virtual = str(variables.get("ha_virtual_address") or "")
-    if virtual:
-        return [Endpoint("virtual", virtual, number, scheme, name)]
-    return [Endpoint(h, host_address(h, hostvars[h]), number, scheme, name) for h in balancers]
+    if virtual and not is_address(virtual):
+        raise TopologyError(f"ha_virtual_address is {virtual!r}, not an IP address")
+    found = []
+    for offer, comp in offers(groups).values() if balancers else ():
+        number = frontend_port(offer, variables)
+        scheme = "https" if offer.mode == "http" else "tcp"
+        places = [("virtual", virtual)] if virtual else [(h, host_address(h, hostvars[h])) for h in balancers]
+        where = [Endpoint(host, address, number, scheme, comp.name).as_dict() for host, address in places]
+        found.append(
+            {
+                **asdict(offer),
+                "component": comp.name,
+                "endpoints": where,
+                "url": where[0]["url"],
+                "authority": where[0]["authority"],
+                "members": [endpoint(comp, offer.port, h, hostvars).as_dict() for h in members(comp, groups)],
+            }
+        )
+    return found
 
 
 def describe(groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:

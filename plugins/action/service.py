@@ -1,0 +1,86 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller's half of ``service``: change, gate, record; and no further host after one that failed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.monitoring.ha.plugins.plugin_utils import rendering
+
+HANDED_ON = ("unit", "state", "enabled", "timeout", "restart_files", "reload_files")
+OPTIONS = {*HANDED_ON, "template", "content", "dropin_template", "dropin", "restart_on", "reload_on", "gate"}
+
+
+class ActionModule(ActionBase):
+    """``monitoring.ha.service``."""
+
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Render, change what differs, wait for the gate, record."""
+        super().run(tmp, task_vars)
+        values = task_vars or {}
+        given = dict(self._task.args)
+        if unknown := set(given) - OPTIONS:
+            raise AnsibleActionFail(f"service: unknown option {', '.join(sorted(unknown))}")
+        if not given.get("unit"):
+            raise AnsibleActionFail("service: name a unit")
+        arguments = self._arguments(given, values)
+        gate = given.get("gate")
+        if self._task.check_mode:
+            return self._public(self._host(arguments, values))
+        # Where another host failed at this very task, only a host with nothing to do goes on.
+        halted = self._halt_file()
+        if halted.exists():
+            looked = self._host({**arguments, "only": "look"}, values)
+            if looked.get("failed") or not looked["changed"]:
+                return self._public(looked)
+            raise AnsibleActionFail(f"{given['unit']} was left as it is, because it failed on {halted.read_text(encoding='utf-8')} before")
+        result = self._host(arguments, values)
+        if not result.get("failed") and gate and result["action"] != "stop":
+            result = self._gate(given["unit"], gate, result, values)
+        if not result.get("failed") and result["action"] not in ("none", "stop"):
+            recorded = self._host({"unit": given["unit"], "only": "record", "identity": result["identity"]}, values)
+            result = recorded if recorded.get("failed") else result
+        if result.get("failed"):
+            halted.write_text(values["inventory_hostname"], encoding="utf-8")
+        return self._public(result)
+
+    def _gate(self, unit: str, gate: dict[str, Any], result: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """The result, failed when the unit does not behave."""
+        arguments = {"unit": unit, "after": result["action"], **gate}
+        checked = self._execute_module(module_name="monitoring.ha.gate", module_args=arguments, task_vars=values)
+        if not checked.get("failed"):
+            return result
+        done = f" after its {result['action']}" if result["action"] != "none" else ""
+        return {**result, "failed": True, "msg": f"{unit}{done}: {checked.get('msg')}"}
+
+    def _halt_file(self) -> Path:
+        """A file of this run, which all workers see, and of this task in all hosts."""
+        return Path(constants.DEFAULT_LOCAL_TMP) / f"monitoring-ha-halt-{self._task._uuid}"
+
+    def _arguments(self, given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """Arguments of the host's half."""
+        arguments = {key: given[key] for key in HANDED_ON if key in given}
+        for key, template in (("content", "template"), ("dropin", "dropin_template")):
+            if given.get(template):
+                arguments[key] = rendering.render(self, given[template], values)
+            elif given.get(key) is not None:
+                arguments[key] = str(given[key])
+        for key, option in (("restart", "restart_on"), ("reload", "reload_on")):
+            arguments[key] = "\n".join(str(value) for value in given.get(option) or [])
+        return arguments
+
+    def _host(self, arguments: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        result: dict[str, Any] = self._execute_module(module_name="monitoring.ha.service_host", module_args=arguments, task_vars=values)
+        return result
+
+    @staticmethod
+    def _public(result: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in result.items() if key not in ("invocation", "identity")}

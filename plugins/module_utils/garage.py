@@ -1,0 +1,227 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A Garage cluster as it should be: nodes with roles, keys, buckets and who may use them.
+
+Speaks version 2 of the administration API. Nothing that holds data is ever
+removed unless it is named for removal.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
+
+PERMISSIONS = ("read", "write", "owner")
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+
+
+class GarageError(RuntimeError):
+    """The cluster cannot be brought into the wanted state; the message names what and the remedy."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A host of the cluster. id: public key, in hex. address: ``address:port`` of its RPC. capacity: bytes."""
+
+    id: str
+    address: str
+    zone: str
+    capacity: int
+    name: str
+
+
+@dataclass
+class Plan:
+    """What differs, one readable line a change; empty when nothing does."""
+
+    lines: list[str] = field(default_factory=list)
+
+
+def size(text: str | int) -> int:
+    """``100G`` → bytes; decimal units, binary ones with an i."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", str(text).strip().upper())
+    if not match:
+        raise GarageError(f"capacity {text!r}: write it as 100G or 1.5TiB")
+    return int(float(match.group(1)) * UNITS[match.group(2)])
+
+
+@dataclass
+class Api:
+    """The administration API of one node."""
+
+    client: Client
+    token: str
+
+    def call(self, method: str, name: str, body: Any = None, **parameters: str) -> Any:
+        """One call; GarageError with Garage's own words. The token appears in no message."""
+        query = "&".join(f"{key}={value}" for key, value in parameters.items())
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        status, text = self.client.request(method, f"/v2/{name}" + (f"?{query}" if query else ""), data, headers)
+        try:
+            answer = json.loads(text) if text else None
+        except ValueError:
+            answer = None
+        if status >= 300:
+            said = answer.get("message") if isinstance(answer, dict) else text.decode(errors="replace")[:200]
+            raise GarageError(f"{name}: {status} {said}")
+        return answer
+
+    def get(self, name: str, **parameters: str) -> Any:
+        return self.call("GET", name, None, **parameters)
+
+    def post(self, name: str, body: Any = None, **parameters: str) -> Any:
+        return self.call("POST", name, {} if body is None else body, **parameters)
+
+
+def wait(api: Api, timeout: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Until the daemon answers; GarageError after ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            api.get("GetClusterStatus")
+            return
+        except Unanswered as error:
+            if time.monotonic() > end:
+                raise GarageError(f"no answer within {timeout:.0f} s: {error}") from error
+        sleep(0.5)
+
+
+# --- nodes ---------------------------------------------------------------------------------------------------------
+
+
+def connect(api: Api, nodes: Sequence[Node], plan: Plan, *, check: bool) -> None:
+    """Every node knows every other one."""
+    up = {n["id"] for n in api.get("GetClusterStatus")["nodes"] if n["isUp"]}
+    strangers = [n for n in nodes if n.id not in up]
+    if not strangers:
+        return
+    plan.lines.append(f"connect {', '.join(n.name for n in strangers)}")
+    if check:
+        return
+    answers = api.post("ConnectClusterNodes", [f"{n.id}@{n.address}" for n in strangers])
+    for node, answer in zip(strangers, answers):
+        if not answer["success"]:
+            raise GarageError(f"{node.name} ({node.address}) cannot be connected: {answer['error']}: is its RPC secret the same?")
+
+
+def changes(roles: Sequence[Mapping[str, Any]], nodes: Sequence[Node], remove: Sequence[str]) -> list[dict[str, Any]]:
+    """What to stage so that the layout has ``nodes`` and no longer has ``remove`` (ids or names)."""
+    present = {role["id"]: role for role in roles}
+    found: list[dict[str, Any]] = []
+    for node in nodes:
+        wanted = {"zone": node.zone, "capacity": node.capacity, "tags": [node.name]}
+        if any(present.get(node.id, {}).get(key) != value for key, value in wanted.items()):
+            found.append({"id": node.id, **wanted})
+    kept = {node.id for node in nodes}
+    for role in roles:
+        if role["id"] not in kept and (role["id"] in remove or set(role["tags"]) & set(remove)):
+            found.append({"id": role["id"], "remove": True})
+    return found
+
+
+def layout(api: Api, nodes: Sequence[Node], remove: Sequence[str], plan: Plan, *, check: bool) -> None:
+    """Roles of the nodes, staged and applied in one new version of the layout."""
+    now = api.get("GetClusterLayout")
+    if now["stagedRoleChanges"]:
+        raise GarageError("somebody has staged changes of the layout: apply or revert them first (garage layout show)")
+    wanted = changes(now["roles"], nodes, remove)
+    if not wanted:
+        return
+    names = {n.id: n.name for n in nodes}
+    for change in wanted:
+        label = names.get(change["id"], change["id"][:16])
+        plan.lines.append(f"remove {label} from the layout" if "remove" in change else f"{label}: {change['capacity']} bytes in zone {change['zone']}")
+    if check:
+        return
+    api.post("UpdateClusterLayout", {"roles": wanted, "parameters": {"zoneRedundancy": "maximum"}})
+    try:
+        api.post("ApplyClusterLayout", {"version": now["version"] + 1})
+    except GarageError as error:
+        api.post("RevertClusterLayout")
+        raise GarageError(f"the layout is refused, and nothing was changed: {error}") from error
+
+
+# --- keys and buckets ----------------------------------------------------------------------------------------------
+
+
+def keys(api: Api, wanted: Sequence[Mapping[str, Any]], plan: Plan, *, check: bool) -> None:
+    """Access keys with the given ids and secrets."""
+    present = {key["id"] for key in api.get("ListKeys")}
+    for key in wanted:
+        if not re.fullmatch(r"GK[0-9a-f]{24}", key["id"]) or not re.fullmatch(r"[0-9a-f]{64}", key["secret"]):
+            raise GarageError(f"key {key['name']}: the id is GK and 24 hexadecimal digits, the secret 64 of them")
+        if key["id"] in present:
+            found = api.get("GetKeyInfo", id=key["id"], showSecretKey="true")
+            if found["secretAccessKey"] != key["secret"]:
+                raise GarageError(f"key {key['name']} ({key['id']}) has another secret: give the new secret a new id")
+            if found["name"] != key["name"]:
+                plan.lines.append(f"key {key['id']}: called {key['name']}")
+                if not check:
+                    api.post("UpdateKey", {"name": key["name"]}, id=key["id"])
+            continue
+        plan.lines.append(f"key {key['name']} ({key['id']})")
+        if not check:
+            api.post("ImportKey", {"accessKeyId": key["id"], "secretAccessKey": key["secret"], "name": key["name"]})
+
+
+def buckets(
+    api: Api, wanted: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]], plan: Plan, *, check: bool
+) -> None:
+    """Buckets, their quotas, and exactly the given permissions of the given keys on them."""
+    ids = {key["name"]: key["id"] for key in known}
+    present = {alias: bucket["id"] for bucket in api.get("ListBuckets") for alias in bucket["globalAliases"]}
+    for bucket in wanted:
+        name = bucket["name"]
+        if unknown := set(bucket["keys"]) - set(ids):
+            raise GarageError(f"bucket {name}: no key is called {', '.join(sorted(unknown))}")
+        if name not in present:
+            plan.lines.append(f"bucket {name}")
+            if check:
+                continue
+            info = api.post("CreateBucket", {"globalAlias": name})
+        else:
+            info = api.get("GetBucketInfo", id=present[name])
+        quotas = {"maxSize": size(bucket["max_size"]) if bucket.get("max_size") else None, "maxObjects": bucket.get("max_objects")}
+        if {key: info["quotas"].get(key) for key in quotas} != quotas:
+            plan.lines.append(f"bucket {name}: quotas {quotas['maxSize']} bytes, {quotas['maxObjects']} objects")
+            if not check:
+                api.post("UpdateBucket", {"quotas": quotas}, id=info["id"])
+        granted = {key["accessKeyId"]: key["permissions"] for key in info["keys"]}
+        for label, given in bucket["keys"].items():
+            if unknown := set(given) - set(PERMISSIONS):
+                raise GarageError(f"bucket {name}, key {label}: unknown permission {', '.join(sorted(unknown))}; known: {', '.join(PERMISSIONS)}")
+            now = granted.get(ids[label], {})
+            for name_of_call, verb, differing in (
+                ("AllowBucketKey", "may", [p for p in PERMISSIONS if p in given and not now.get(p)]),
+                ("DenyBucketKey", "may no longer", [p for p in PERMISSIONS if p not in given and now.get(p)]),
+            ):
+                if differing:
+                    plan.lines.append(f"bucket {name}: {label} {verb} {', '.join(differing)}")
+                    if not check:
+                        permissions = {p: p in differing for p in PERMISSIONS}
+                        api.post(name_of_call, {"bucketId": info["id"], "accessKeyId": ids[label], "permissions": permissions})
+
+
+def ensure(
+    api: Api,
+    nodes: Sequence[Node],
+    wanted_keys: Sequence[Mapping[str, Any]],
+    wanted_buckets: Sequence[Mapping[str, Any]],
+    remove: Sequence[str] = (),
+    *,
+    check: bool = False,
+) -> list[str]:
+    """Nodes, layout, keys and buckets; returns what was (or would be) changed, a line each."""
+    plan = Plan()
+    connect(api, nodes, plan, check=check)
+    layout(api, nodes, remove, plan, check=check)
+    keys(api, wanted_keys, plan, check=check)
+    buckets(api, wanted_buckets, wanted_keys, plan, check=check)
+    return plan.lines

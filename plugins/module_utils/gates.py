@@ -1,0 +1,212 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What it means that a component behaves: one function each.
+
+A function asks the daemon and returns what is still missing, in words; an
+empty list is a pass. It is called again and again until then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered, connects, metric
+
+#: Seconds between two looks.
+PAUSE = 1.0
+
+
+@dataclass
+class Question:
+    """What is asked, and what has been seen so far.
+
+    expect: what the component has to show beyond being ready; keys as in the
+    documentation of the module. restarted: it has just been started, so that
+    what it takes a while to do counts too. memory: kept from look to look.
+    """
+
+    client: Client
+    expect: Mapping[str, Any] = field(default_factory=dict)
+    restarted: bool = False
+    memory: dict[str, Any] = field(default_factory=dict)
+
+
+def ready(question: Question) -> list[str]:
+    """Prometheus' and Thanos' own readiness: the log is replayed, the stores are loaded."""
+    question.client.text("/-/ready")
+    return []
+
+
+def node_exporter(question: Question) -> list[str]:
+    """Answers with metrics of its own."""
+    text = question.client.text("/metrics")
+    return [] if metric(text, "node_exporter_build_info") else ["it answers without metrics of its own"]
+
+
+def prometheus(question: Question) -> list[str]:
+    """Ready, the configuration loaded, and every target scraped (twice after a start, so that rates exist again)."""
+    missing = ready(question)
+    if not question.client.json("/api/v1/status/runtimeinfo")["data"]["reloadConfigSuccess"]:
+        missing.append("it refused its configuration and goes on with the old one")
+    targets = question.client.json("/api/v1/targets", state="active")["data"]["activeTargets"]
+    seen: dict[str, set[str]] = question.memory.setdefault("scrapes", {})
+    for target in targets:
+        # Never scraped: the zero time of Go.
+        if not target["lastScrape"].startswith("0001-"):
+            seen.setdefault(target["scrapePool"] + target["scrapeUrl"], set()).add(target["lastScrape"])
+    wanted = 2 if question.restarted else 1
+    late = [t["scrapeUrl"] for t in targets if len(seen.get(t["scrapePool"] + t["scrapeUrl"], ())) < wanted]
+    if late:
+        missing.append(f"{len(late)} of {len(targets)} targets have not been scraped {'twice' if wanted == 2 else 'yet'}: {', '.join(late[:3])}")
+    if question.expect.get("targets_up"):
+        down = [f"{t['scrapeUrl']} ({t['lastError'] or t['health']})" for t in targets if t["health"] != "up"]
+        if down or not targets:
+            missing.append(f"{len(down)} of {len(targets)} targets are not up: {', '.join(down[:3])}")
+    return missing
+
+
+def alertmanager(question: Question) -> list[str]:
+    """Ready, gossip settled, and every member that answers is in the mesh (``peers``: how many there have to be)."""
+    missing = ready(question)
+    cluster = question.client.json("/api/v2/status")["cluster"]
+    if cluster["status"] not in ("ready", "disabled"):
+        missing.append(f"its mesh is {cluster['status']}")
+    present = {peer["address"] for peer in cluster.get("peers") or []}
+    lost = [peer for peer in question.expect.get("mesh", []) if peer not in present and connects(peer)]
+    if lost:
+        missing.append(f"members that answer are not in its mesh: {', '.join(lost)}")
+    peers = int(question.expect.get("peers", 0))
+    if len(present) < peers:
+        missing.append(f"its mesh has {len(present)} of {peers} members")
+    text = question.client.text("/metrics")
+    if metric(text, "alertmanager_config_last_reload_successful") != [1.0]:
+        missing.append("it refused its configuration and goes on with the old one")
+    return missing
+
+
+def thanos_sidecar(question: Question) -> list[str]:
+    """Ready, and its Prometheus answers."""
+    missing = ready(question)
+    if metric(question.client.text("/metrics"), "thanos_sidecar_prometheus_up") != [1.0]:
+        missing.append("it does not reach its Prometheus")
+    return missing
+
+
+def thanos_query(question: Question) -> list[str]:
+    """Ready, every store it knows is healthy, and it knows ``stores`` of them."""
+    missing = ready(question)
+    kinds = question.client.json("/api/v1/stores")["data"]
+    stores = [store for kind in kinds.values() for store in kind or []]
+    # A store that has been forgotten keeps its last error for a while.
+    healthy = [store for store in stores if not store.get("lastError")]
+    wanted = int(question.expect.get("stores", 0))
+    if len(healthy) < wanted:
+        errors = ", ".join(f"{s['name']} ({s['lastError']})" for s in stores if s.get("lastError"))
+        missing.append(f"it sees {len(healthy)} of {wanted} stores{': ' + errors if errors else ''}")
+    return missing
+
+
+def thanos_query_frontend(question: Question) -> list[str]:
+    """Ready, and a query through it is answered."""
+    missing = ready(question)
+    answer = question.client.json("/api/v1/query", query="vector(1)")
+    if answer.get("status") != "success":
+        missing.append(f"a query ended in {answer.get('status')}")
+    return missing
+
+
+def thanos_compact(question: Question) -> list[str]:
+    """Ready, and not halted on blocks that it must not touch."""
+    missing = ready(question)
+    if 1.0 in metric(question.client.text("/metrics"), "thanos_compact_halted"):
+        missing.append("it has halted; its log names the blocks")
+    return missing
+
+
+def object_store(question: Question) -> list[str]:
+    """A quorum for every object; with ``nodes``, that many hosts, all of them connected."""
+    question.client.text("/health")
+    nodes = int(question.expect.get("nodes", 0))
+    if nodes:
+        connected = metric(question.client.text("/metrics"), "cluster_storage_nodes_ok")
+        if not connected or connected[0] < nodes:
+            return [f"{int(connected[0]) if connected else 0} of {nodes} hosts are connected"]
+    return []
+
+
+def load_balancer(question: Question) -> list[str]:
+    """Answers; with ``backends``, every published service has a healthy member, and every member is healthy."""
+    text = question.client.text("/metrics")
+    missing = []
+    if not metric(text, "haproxy_process_nbproc") and not metric(text, "haproxy_process_start_time_seconds"):
+        missing.append("it answers without metrics of its own")
+    if question.expect.get("backends"):
+        down = [
+            line.split("{")[1].split("}")[0] for line in text.splitlines() if line.startswith("haproxy_server_status{") and 'state="UP"} 0' in line
+        ]
+        if down:
+            missing.append(f"{len(down)} members are out of rotation: {'; '.join(sorted(down)[:4])}")
+    return missing
+
+
+def keepalived(question: Question) -> list[str]:
+    """Somebody holds the virtual address: a published port of it accepts connections."""
+    authority = str(question.expect.get("holder", ""))
+    if authority and not connects(authority):
+        return [f"nobody answers at the virtual address, {authority}"]
+    return []
+
+
+GATES: dict[str, Callable[[Question], list[str]]] = {
+    "node_exporter": node_exporter,
+    "prometheus": prometheus,
+    "alertmanager": alertmanager,
+    "thanos_sidecar": thanos_sidecar,
+    "thanos_query": thanos_query,
+    "thanos_query_frontend": thanos_query_frontend,
+    "thanos_store": ready,
+    "thanos_compact": thanos_compact,
+    "object_store": object_store,
+    "load_balancer": load_balancer,
+    "keepalived": keepalived,
+}
+
+
+@dataclass
+class Verdict:
+    """passed: it behaves. missing: what was seen last otherwise. seconds: how long it took."""
+
+    passed: bool
+    missing: list[str]
+    seconds: float
+
+
+def wait(
+    component: str,
+    question: Question,
+    timeout: float,
+    *,
+    hopeless: Callable[[], str] = lambda: "",
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Verdict:
+    """Ask until the component behaves, for ``timeout`` seconds, or until ``hopeless`` gives a reason to stop."""
+    ask = GATES[component]
+    start = clock()
+    while True:
+        try:
+            missing = ask(question)
+        except Unanswered as error:
+            missing = [str(error)]
+        except (KeyError, TypeError, IndexError) as error:
+            missing = [f"an answer of another shape than expected ({error!r})"]
+        seconds = clock() - start
+        if not missing:
+            return Verdict(True, [], seconds)
+        reason = hopeless()
+        if reason or seconds >= timeout:
+            return Verdict(False, [*missing, reason] if reason else missing, seconds)
+        sleep(PAUSE)

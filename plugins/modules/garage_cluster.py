@@ -1,0 +1,195 @@
+#!/usr/bin/python
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: garage_cluster
+short_description: Nodes, layout, keys and buckets of a Garage object store
+version_added: 0.1.0
+author: monitoring.ha contributors (@monitoring-ha)
+description:
+  - Connects the nodes, gives each its zone and capacity, and declares access keys, buckets and who may use them.
+  - Runs once, on one of the nodes. Removes nothing but the nodes in O(remove), and takes away permissions that are not declared.
+attributes:
+  check_mode:
+    support: full
+    description: Tells what would be changed.
+  diff_mode:
+    support: full
+    description: Lists the changes.
+options:
+  address:
+    description: Address of the administration API.
+    type: str
+    default: 127.0.0.1
+  port:
+    description: Port of the administration API.
+    type: int
+    default: 3903
+  token:
+    description: Token of the administration API.
+    type: str
+    required: true
+  nodes:
+    description: The nodes.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      id:
+        description: Node id, as C(garage node id) prints it; what follows an C(@) is ignored.
+        type: str
+        required: true
+      name:
+        description: Name of the host.
+        type: str
+        required: true
+      address:
+        description: C(address:port) at which the other nodes reach it.
+        type: str
+        required: true
+      zone:
+        description: Zone; replicas are put into different ones where there are enough.
+        type: str
+        required: true
+      capacity:
+        description: How much it stores, for instance V(100G).
+        type: str
+        required: true
+  remove:
+    description: Names or ids of nodes to take out of the layout. Their data move to the others first.
+    type: list
+    elements: str
+    default: []
+  keys:
+    description: Access keys.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name, by which buckets refer to it.
+        type: str
+        required: true
+      id:
+        description: Access key id, C(GK) and 24 hexadecimal digits.
+        type: str
+        required: true
+      secret:
+        description: Secret key, 64 hexadecimal digits.
+        type: str
+        required: true
+  buckets:
+    description: Buckets.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name.
+        type: str
+        required: true
+      keys:
+        description: Name of a key to the list of its permissions, of V(read), V(write) and V(owner).
+        type: dict
+        default: {}
+      max_size:
+        description: How much it may hold, for instance V(500G).
+        type: str
+      max_objects:
+        description: How many objects it may hold.
+        type: int
+  timeout:
+    description: Seconds to wait for the daemon to answer.
+    type: int
+    default: 60
+"""
+
+EXAMPLES = r"""
+- name: A bucket for Thanos
+  monitoring.ha.garage_cluster:
+    token: "{{ vaulted_token }}"
+    nodes:
+      - {id: 7c1b0e0f, name: mon1, address: "192.0.2.11:3901", zone: rack1, capacity: 100G}
+    keys:
+      - {name: thanos, id: "{{ vaulted_id }}", secret: "{{ vaulted_secret }}"}
+    buckets:
+      - {name: thanos, keys: {thanos: [read, write]}}
+  run_once: true
+"""
+
+RETURN = r"""
+changes:
+  description: What was changed, a line each.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.monitoring.ha.plugins.module_utils import garage
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
+
+
+def main() -> None:
+    """Arguments in, result out."""
+    module = AnsibleModule(
+        argument_spec={
+            "address": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int", "default": 3903},
+            "token": {"type": "str", "required": True, "no_log": True},
+            "nodes": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {name: {"type": "str", "required": True} for name in ("id", "name", "address", "zone", "capacity")},
+            },
+            "remove": {"type": "list", "elements": "str", "default": []},
+            "keys": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "no_log": False,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "id": {"type": "str", "required": True},
+                    "secret": {"type": "str", "required": True, "no_log": True},
+                },
+            },
+            "buckets": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "keys": {"type": "dict", "default": {}, "no_log": False},
+                    "max_size": {"type": "str"},
+                    "max_objects": {"type": "int"},
+                },
+            },
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    api = garage.Api(Client(given["address"], given["port"], tls=False, timeout=30), given["token"])
+    try:
+        nodes = [
+            garage.Node(n["id"].partition("@")[0].strip(), n["address"], n["zone"], garage.size(n["capacity"]), n["name"])
+            for n in given["nodes"]
+            if n["id"] or not module.check_mode
+        ]
+        if module.check_mode and len(nodes) < len(given["nodes"]):
+            # Hosts that have nothing yet have no id either.
+            module.exit_json(changed=True, changes=["a new cluster"], diff={"before": "", "after": "a new cluster\n"})
+        garage.wait(api, given["timeout"])
+        changes = garage.ensure(api, nodes, given["keys"], given["buckets"], given["remove"], check=module.check_mode)
+    except (garage.GarageError, Unanswered) as error:
+        module.fail_json(msg=f"object store: {error}")
+    module.exit_json(changed=bool(changes), changes=changes, diff={"before": "", "after": "".join(f"{line}\n" for line in changes)})
+
+
+if __name__ == "__main__":
+    main()

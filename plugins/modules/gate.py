@@ -1,0 +1,139 @@
+#!/usr/bin/python
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gate
+short_description: Wait until a component behaves
+version_added: 0.1.0
+author: monitoring.ha contributors (@monitoring-ha)
+description:
+  - Waits for behaviour, not for an active unit; what that is depends on the component.
+  - Changes nothing. Fails with what was seen last, and with the last words of the unit where it is named.
+attributes:
+  check_mode:
+    support: full
+    description: Asks nothing and passes, as what it would ask may not be there yet.
+  diff_mode:
+    support: none
+    description: Nothing is changed.
+options:
+  component:
+    description: Name of the component in the catalogue.
+    type: str
+    required: true
+  address:
+    description: Address to ask at.
+    type: str
+    required: true
+  port:
+    description: Port to ask at.
+    type: int
+    required: true
+  timeout:
+    description: Seconds within which it has to behave.
+    type: int
+    default: 60
+  expect:
+    description:
+      - What it has to show beyond being ready.
+      - V(targets_up) (prometheus), every target is up. V(peers) (alertmanager), the mesh has that many members.
+        V(mesh) (alertmanager), of these members those that answer are in the mesh. V(stores) (thanos_query), it sees that many
+        healthy stores. V(nodes) (object_store), that many hosts are connected. V(backends) (load_balancer), every member is in
+        rotation. V(holder) (keepalived), C(address:port) at which the virtual address answers.
+    type: dict
+    default: {}
+  after:
+    description: What was done to the unit before; V(start) and V(restart) make it wait for what a fresh process does in a while.
+    type: str
+    choices: [none, start, restart, reload]
+    default: none
+  unit:
+    description: Unit on this host whose end makes waiting pointless, and whose last words are reported.
+    type: str
+  ca:
+    description: File with the authority to trust.
+    type: path
+    default: /etc/monitoring-ha/pki/ca.pem
+  certificate:
+    description: File with the certificate to show; empty for none.
+    type: path
+    default: /etc/monitoring-ha/pki/host.pem
+  key:
+    description: File with its key.
+    type: path
+    default: /etc/monitoring-ha/pki/host.key
+"""
+
+EXAMPLES = r"""
+- name: Gossip has settled, and all members are there
+  monitoring.ha.gate:
+    component: alertmanager
+    address: 192.0.2.11
+    port: 9093
+    expect: {peers: 3}
+"""
+
+RETURN = r"""
+seconds:
+  description: How long it took until it behaved.
+  returned: success
+  type: float
+missing:
+  description: What was seen last.
+  returned: failure
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.monitoring.ha.plugins.module_utils import gates, units
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
+
+
+def fate(unit: str) -> str:
+    """Why waiting for a unit is pointless; empty when it is not."""
+    try:
+        now = units.show(unit)
+    except units.UnitError as error:
+        return str(error)
+    return f"{unit} is {now['ActiveState']} ({now['Result']})" if now["ActiveState"] in ("failed", "inactive") else ""
+
+
+def main() -> None:
+    """Ask until it behaves."""
+    module = AnsibleModule(
+        argument_spec={
+            "component": {"type": "str", "required": True},
+            "address": {"type": "str", "required": True},
+            "port": {"type": "int", "required": True},
+            "timeout": {"type": "int", "default": 60},
+            "expect": {"type": "dict", "default": {}},
+            "after": {"type": "str", "choices": ["none", "start", "restart", "reload"], "default": "none"},
+            "unit": {"type": "str"},
+            "ca": {"type": "path", "default": "/etc/monitoring-ha/pki/ca.pem"},
+            "certificate": {"type": "path", "default": "/etc/monitoring-ha/pki/host.pem"},
+            "key": {"type": "path", "no_log": False, "default": "/etc/monitoring-ha/pki/host.key"},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    if given["component"] not in gates.GATES:
+        module.fail_json(msg=f"no gate for {given['component']!r}; there are: {', '.join(sorted(gates.GATES))}")
+    if module.check_mode:
+        module.exit_json(changed=False, seconds=0.0, skipped=True)
+    client = Client(given["address"], given["port"], given["ca"], given["certificate"], given["key"])
+    question = gates.Question(client, given["expect"], given["after"] in ("start", "restart"))
+    unit = given["unit"]
+    verdict = gates.wait(given["component"], question, given["timeout"], hopeless=lambda: fate(unit) if unit else "")
+    if verdict.passed:
+        module.exit_json(changed=False, seconds=round(verdict.seconds, 1))
+    words = units.journal(unit) if unit else ""
+    message = f"{given['component']} does not behave after {verdict.seconds:.0f} s: {'; '.join(verdict.missing)}"
+    module.fail_json(msg=message + (f"; {unit} last said: {words}" if words else ""), missing=verdict.missing)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The lock file: which version of which upstream release, from where, with which checksum.
+
+The collection's own lock file stands in its root; a site adds versions and
+pins of its own in a second file of the same form (``release_lock``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.monitoring.ha.plugins.module_utils.installation import ARCHITECTURES
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / "releases.lock.yml"
+
+#: As upstream archives say it → as ``uname -m`` and Rust say it.
+MACHINES = {arch: machine for machine, arch in ARCHITECTURES.items()}
+
+
+class LockError(ValueError):
+    """The lock file cannot answer; the message names the component and the remedy."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One version of one component.
+
+    official, build: as in the lock file, already filled in with the version.
+    pins: source (``official``, ``build``) → platform (``linux-amd64``) → sha256; ``crate`` → sha256 of the crate.
+    """
+
+    component: str
+    version: str
+    files: tuple[str, ...]
+    official: Mapping[str, str] = field(default_factory=dict)
+    build: Mapping[str, Any] = field(default_factory=dict)
+    pins: Mapping[str, Any] = field(default_factory=dict)
+
+    def pin(self, source: str, arch: str) -> str:
+        """The sha256 for ``source`` (see ``archives.measure``); empty when the lock file has none."""
+        value = self.pins.get(source)
+        return str(value.get(f"linux-{arch}", "")) if isinstance(value, Mapping) else ""
+
+    def pinned(self, arch: str) -> set[str]:
+        """Every pin for ``arch``, whatever the source."""
+        return {pin for source in ("official", "build") if (pin := self.pin(source, arch))}
+
+    def archive(self, arch: str) -> str:
+        """The archive's file name, as upstream names it."""
+        return f"{self.component}-{self.version}.linux-{arch}.tar.gz"
+
+    @staticmethod
+    def stem(archive: str) -> str:
+        """The only top directory of an archive, by its file name."""
+        return archive.lstrip(".").removesuffix(".part").removesuffix(".tar.gz")
+
+    def fill(self, pattern: str, arch: str) -> str:
+        """A URL pattern with version and architecture filled in."""
+        return pattern.format(version=self.version, arch=arch, machine=MACHINES.get(arch, arch))
+
+
+def load(path: Path) -> dict[str, dict[str, Any]]:
+    """The components of a lock file; LockError names the file and what is wrong with it."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise LockError(f"{path}: {error}") from error
+    components = data.get("components") if isinstance(data, dict) else None
+    if not isinstance(components, dict):
+        raise LockError(f"{path}: a mapping with the key 'components' is needed")
+    return components
+
+
+def read(site: str | None = None) -> dict[str, dict[str, Any]]:
+    """The collection's lock file, with the site's (``release_lock``) on top of it, pins merged per version."""
+    components = load(LOCK)
+    for name, entry in (load(Path(site)) if site else {}).items():
+        own = components.get(name, {})
+        components[name] = {**own, **entry, "pins": {**own.get("pins", {}), **entry.get("pins", {})}}
+    return components
+
+
+def find(components: Mapping[str, Mapping[str, Any]], name: str, version: str | None = None) -> Release:
+    """The release of a component; LockError for an unknown component or version, and for ``latest``."""
+    if name not in components:
+        raise LockError(f"no release of {name!r} in the lock file; it has: {', '.join(sorted(components))}")
+    entry = components[name]
+    chosen = str(version or entry.get("version") or "")
+    pins = {str(key): value or {} for key, value in entry.get("pins", {}).items()}
+    if chosen not in pins or not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+~_-]*", chosen):
+        known = ", ".join(sorted(pins)) or "none"
+        raise LockError(f"version {chosen!r} of {name} is not in the lock file (it has: {known}): add it in the file named by release_lock")
+    return Release(
+        component=name,
+        version=chosen,
+        files=tuple(entry.get("files", ())),
+        official={**(entry.get("official") or {}), **(pins[chosen].get("official_urls") or {})},
+        build=entry.get("build") or {},
+        pins=pins[chosen],
+    )
+
+
+def architecture(machine: str) -> str:
+    """``uname -m`` → the name in archives; LockError for an unknown one."""
+    try:
+        return ARCHITECTURES[machine]
+    except KeyError:
+        raise LockError(f"no release is built for the architecture {machine!r}; known: {', '.join(ARCHITECTURES)}") from None
