@@ -62,11 +62,21 @@ class Frontend:
 
 
 @dataclass(frozen=True)
+class Secret:
+    """A variable that has to hold a secret. pattern: what it looks like, a regular expression. remedy: how to make one."""
+
+    variable: str
+    pattern: str = r".{16,}"
+    remedy: str = "give it at least 16 random characters"
+
+
+@dataclass(frozen=True)
 class Component:
     """One daemon of the stack.
 
     group: inventory group whose hosts run it. metrics: (port name, path).
     minimum: members below which it is not highly available. data, config: its directories.
+    secrets: variables without which it does not start, or not safely.
     """
 
     name: str
@@ -83,6 +93,7 @@ class Component:
     data: str = ""
     config: str = ""
     frontends: tuple[Frontend, ...] = ()
+    secrets: tuple[Secret, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for templates."""
@@ -225,7 +236,10 @@ COMPONENTS: dict[str, Component] = {
                 "admin_local": _loopback(3903),
             },
             metrics=("s3", "/metrics"),
-            cardinality="replicas",
+            secrets=(
+                Secret("object_store_rpc_secret", r"[0-9a-f]{64}", "set it to 64 hexadecimal digits (openssl rand -hex 32)"),
+                Secret("object_store_admin_token"),
+            ),
             stateful=True,
             data="/var/lib/garage",
             config="/etc/garage",

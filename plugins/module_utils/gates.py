@@ -9,7 +9,7 @@ empty list is a pass. It is called again and again until then.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,12 @@ def prometheus(question: Question) -> list[str]:
     return missing
 
 
+def absent_members(question: Question, present: Collection[str], where: str) -> list[str]:
+    """Those of the expected ``members`` that accept connections and yet are not there; who is down is not waited for."""
+    lost = [member for member in question.expect.get("members", []) if member not in present and connects(member)]
+    return [f"members that answer are missing in {where}: {', '.join(lost)}"] if lost else []
+
+
 def alertmanager(question: Question) -> list[str]:
     """Ready, gossip settled, and every member that answers is in the mesh (``peers``: how many there have to be)."""
     missing = ready(question)
@@ -75,9 +81,7 @@ def alertmanager(question: Question) -> list[str]:
     if cluster["status"] not in ("ready", "disabled"):
         missing.append(f"its mesh is {cluster['status']}")
     present = {peer["address"] for peer in cluster.get("peers") or []}
-    lost = [peer for peer in question.expect.get("mesh", []) if peer not in present and connects(peer)]
-    if lost:
-        missing.append(f"members that answer are not in its mesh: {', '.join(lost)}")
+    missing += absent_members(question, present, "its mesh")
     peers = int(question.expect.get("peers", 0))
     if len(present) < peers:
         missing.append(f"its mesh has {len(present)} of {peers} members")
@@ -96,12 +100,13 @@ def thanos_sidecar(question: Question) -> list[str]:
 
 
 def thanos_query(question: Question) -> list[str]:
-    """Ready, every store it knows is healthy, and it knows ``stores`` of them."""
+    """Ready, and of its stores those that answer are healthy in its eyes (``stores``: how many there have to be)."""
     missing = ready(question)
     kinds = question.client.json("/api/v1/stores")["data"]
     stores = [store for kind in kinds.values() for store in kind or []]
     # A store that has been forgotten keeps its last error for a while.
     healthy = [store for store in stores if not store.get("lastError")]
+    missing += absent_members(question, {store["name"] for store in healthy}, "what it sees")
     wanted = int(question.expect.get("stores", 0))
     if len(healthy) < wanted:
         errors = ", ".join(f"{s['name']} ({s['lastError']})" for s in stores if s.get("lastError"))

@@ -1,0 +1,275 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What can be known before a host is touched: from the inventory alone.
+
+Every check is a function of the topology that yields findings; all of them run,
+so that one run tells everything. What the hosts themselves say is in ``hosts``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Port
+
+#: Passwords that everybody tries first.
+WEAK = {"admin", "password", "passw0rd", "changeme", "change_me", "secret", "grafana", "prometheus", "monitoring", "default", "letmein"}
+WEAK |= {"change_me_to_a_random_secret", "sw2ycwtib9zpoohopsmm", "1ce24b6e", "12345678", "qwertyuiop"}
+PASSWORD_LENGTH = 12
+#: Names of hosts that certificates on the controller use for themselves.
+RESERVED = {"controller", "virtual", "localhost"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong. code: by which ``preflight_accept`` names it. where: host, or empty for all."""
+
+    code: str
+    where: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.problem}: {self.remedy} [{self.code}]"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The inventory, as plain mappings. options: role → option → description, of all roles. results: names that tasks register."""
+
+    groups: Mapping[str, Sequence[str]]
+    hostvars: Mapping[str, Mapping[str, Any]]
+    options: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    results: frozenset[str] = frozenset()
+
+    @property
+    def hosts(self) -> list[str]:
+        """Hosts that run something of the stack, in inventory order."""
+        running = {host for component in COMPONENTS.values() for host in self.members(component)}
+        return [host for host in self.groups.get("all", []) if host in running]
+
+    def members(self, component: Component) -> list[str]:
+        return topology.members(component, self.groups)
+
+    def present(self) -> list[Component]:
+        return [c for c in COMPONENTS.values() if self.members(c)]
+
+    def of_all(self, name: str) -> Any:
+        """A variable that is the same everywhere; of the first host that has it."""
+        return next((self.hostvars[h][name] for h in self.hosts if name in self.hostvars[h]), None)
+
+
+def members(site: Site) -> Iterator[Finding]:
+    """Enough members for what each component promises, and not too many."""
+    groups: set[str] = set()
+    for c in site.present():
+        count = len(site.members(c))
+        if c.group in groups:
+            continue
+        groups.add(c.group)
+        code = f"members:{c.group}"
+        if c.cardinality == "singleton" and count > 1:
+            yield Finding(code, "", f"group {c.group} has {count} hosts", f"leave one: two of {c.title} destroy each other's data")
+        elif c.cardinality == "quorum" and (count < 3 or count % 2 == 0):
+            yield Finding(code, "", f"group {c.group} has {count} hosts", "make it an odd number from 3: a majority has to survive one host")
+        elif count < c.minimum:
+            plural = "hosts" if count > 1 else "host"
+            yield Finding(code, "", f"group {c.group} has {count} {plural}", f"make it {c.minimum}: otherwise {c.title} is lost with one host")
+    if site.of_all("ha_virtual_address") and not site.groups.get("load_balancer"):
+        yield Finding("members:load_balancer", "", "ha_virtual_address is set, but group load_balancer is empty", "put two hosts into it")
+
+
+def misspelt_groups(site: Site) -> Iterator[Finding]:
+    """A group whose name is nearly a component's does nothing, silently."""
+    known = {c.group for c in COMPONENTS.values()}
+    for group in site.groups:
+        close = difflib.get_close_matches(group, known - {group}, 1, 0.85)
+        if group not in known and close and not site.groups.get(close[0]):
+            yield Finding(f"group:{group}", "", f"group {group} is unknown", f"did you mean {close[0]}?")
+
+
+def names(site: Site) -> Iterator[Finding]:
+    """Inventory names become labels, certificate names and directories."""
+    for host in site.hosts:
+        if host.lower() in RESERVED or not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", host):
+            yield Finding("name", host, "this inventory name cannot be a host name", "use letters, digits, dots and dashes, and none of " + ", ".join(sorted(RESERVED)))
+
+
+def addresses(site: Site) -> Iterator[Finding]:
+    """Every host of the stack has an address of its own, and the virtual address is nobody's."""
+    owners: dict[str, str] = {}
+    for host in site.hosts:
+        try:
+            address = topology.host_address(host, site.hostvars[host])
+        except topology.TopologyError as error:
+            text = str(error).removeprefix(f"{host}: ")
+            problem, _, remedy = text.rpartition(": ")
+            yield Finding("address", host, problem, remedy)
+            continue
+        if address in owners:
+            yield Finding("address", host, f"its address {address} is also {owners[address]}'s", "set ha_address to its own")
+        owners[address] = host
+    virtual = str(site.of_all("ha_virtual_address") or "")
+    if virtual and not topology.is_address(virtual):
+        yield Finding("virtual_address", "", f"ha_virtual_address is {virtual!r}, not an IP address", "set it to a free address in the network of the load balancers")
+    elif virtual in owners:
+        yield Finding("virtual_address", owners[virtual], f"its own address is the virtual address {virtual}", "choose one that no host has")
+    differing = {str(site.hostvars[h].get("ha_virtual_address") or "") for h in site.hosts}
+    if len(differing) > 1:
+        yield Finding("virtual_address", "", f"ha_virtual_address differs between hosts ({', '.join(sorted(differing))})", "set it once, for the group all")
+
+
+@dataclass(frozen=True)
+class Socket:
+    """A place where the stack listens. owner: for people. variable: sets the port. unit: who listens."""
+
+    address: str
+    port: int
+    owner: str
+    variable: str
+    unit: str
+
+
+def sockets(site: Site, host: str) -> Iterator[Socket]:
+    """Everything the stack listens on at a host; TopologyError for a bad port."""
+    variables = site.hostvars[host]
+    own = topology.host_address(host, variables)
+    for c in site.present():
+        if host not in site.members(c):
+            continue
+        port: Port
+        for name, port in c.ports.items():
+            address = "127.0.0.1" if port.scope == "loopback" else own
+            yield Socket(address, topology.port_number(c, name, variables), c.title, f"{c.name}_{name}_port", c.unit)
+    if host in site.groups.get("load_balancer", []):
+        virtual = str(variables.get("ha_virtual_address") or "") or own
+        for offer, c in topology.offers(site.groups).values():
+            number, owner = topology.frontend_port(offer, variables), f"front end {offer.name} ({c.title})"
+            yield Socket(virtual, number, owner, f"haproxy_{offer.name}_port", COMPONENTS["load_balancer"].unit)
+
+
+def ports(site: Site) -> Iterator[Finding]:
+    """No two sockets of a host want the same address and port."""
+    for host in site.hosts:
+        taken: dict[tuple[str, int], str] = {}
+        try:
+            for its in sockets(site, host):
+                place = (its.address, its.port)
+                if place in taken:
+                    remedy = f"set {its.variable} to a free one, or ha_virtual_address so that front ends get an address of their own"
+                    yield Finding("port", host, f"{its.owner} and {taken[place]} both want {its.address}:{its.port}", remedy)
+                taken.setdefault(place, its.owner)
+        except topology.TopologyError as error:
+            problem, _, remedy = str(error).rpartition(": ")
+            if "address" not in problem:
+                yield Finding("port", host, problem, remedy)
+
+
+def replicas(site: Site) -> Iterator[Finding]:
+    """Deduplication needs a label that tells replicas apart."""
+    labels: dict[str, str] = {}
+    for host in site.groups.get("prometheus", []):
+        label = str(site.hostvars[host].get("prometheus_replica", host))
+        if label in labels:
+            yield Finding("replica", host, f"prometheus_replica is {label!r}, as on {labels[label]}", "give each replica another one, or leave it unset")
+        labels[label] = host
+
+
+def failure_domains(site: Site) -> Iterator[Finding]:
+    """Where failure domains are given, one of them must not take a whole component (or a quorum) with it."""
+    domains = {h: str(site.hostvars[h].get("failure_domain") or "") for h in site.hosts}
+    if not any(domains.values()):
+        return
+    groups: set[str] = set()
+    for c in site.present():
+        hosts = site.members(c)
+        if c.group in groups or c.cardinality in ("all", "singleton") or len(hosts) < 2:
+            continue
+        groups.add(c.group)
+        missing = [h for h in hosts if not domains[h]]
+        if missing:
+            yield Finding(f"failure_domain:{c.group}", missing[0], "failure_domain is not given, though it is for others", f"set it on {', '.join(missing)}")
+            continue
+        counts = {d: sum(domains[h] == d for h in hosts) for d in {domains[h] for h in hosts}}
+        largest = max(counts, key=lambda d: (counts[d], d))
+        lost = counts[largest] * 2 >= len(hosts) if c.cardinality == "quorum" else counts[largest] == len(hosts)
+        if lost:
+            what = "the majority" if c.cardinality == "quorum" else "all"
+            remedy = "spread its hosts over three domains" if c.cardinality == "quorum" else "spread its hosts over two domains"
+            yield Finding(f"failure_domain:{c.group}", "", f"{what} of {c.group} is in failure domain {largest!r}", remedy)
+
+
+def weakness(value: Any, pattern: str) -> str:
+    """Why a secret is none; empty when it is. The value appears in no message."""
+    text = "" if value is None else str(value)
+    if not text:
+        return "is missing"
+    if text.lower() in WEAK or len(set(text)) < 4:
+        return "is one that everybody tries"
+    return "" if re.fullmatch(pattern, text, re.DOTALL) else "is too short or of the wrong form"
+
+
+def secrets(site: Site) -> Iterator[Finding]:
+    """Secrets are there, and are some."""
+    for c in site.present():
+        for secret in c.secrets:
+            reasons = {weakness(site.hostvars[h].get(secret.variable), secret.pattern) for h in site.members(c)} - {""}
+            for reason in sorted(reasons):
+                yield Finding(f"secret:{secret.variable}", "", f"{secret.variable} {reason}", secret.remedy)
+            if len({str(site.hostvars[h].get(secret.variable)) for h in site.members(c)}) > 1:
+                yield Finding(f"secret:{secret.variable}", "", f"{secret.variable} differs between the hosts of {c.group}", "set it once, for the group")
+    if site.groups.get("load_balancer"):
+        users = site.of_all("haproxy_users") or {}
+        people = [offer.name for offer, _ in topology.offers(site.groups).values() if offer.users]
+        if people and not users:
+            yield Finding("secret:haproxy_users", "", f"haproxy_users is empty, so that nobody may see {', '.join(people)}", "set it to a user name and a password")
+        for name, password in users.items() if isinstance(users, Mapping) else ():
+            reason = weakness(password, r".{%d,}" % PASSWORD_LENGTH)
+            if reason:
+                yield Finding("secret:haproxy_users", "", f"the password of {name!r} in haproxy_users {reason}", f"give it at least {PASSWORD_LENGTH} characters")
+    if site.groups.get("prometheus") and not site.of_all("thanos_objstore") and site.groups.get("object_store"):
+        for variable in ("thanos_s3_access_key", "thanos_s3_secret_key"):
+            if not site.of_all(variable):
+                yield Finding(f"secret:{variable}", "", f"{variable} is missing", "set it to what object_store_keys declares for Thanos")
+
+
+def misspelt_variables(site: Site) -> Iterator[Finding]:
+    """A variable with a role's prefix that no role knows has no effect, silently."""
+    known = {name for options in site.options.values() for name in options}
+    known |= {f"{c.name}_{port}_port" for c in COMPONENTS.values() for port in c.ports}
+    known |= site.results
+    known |= {f"haproxy_{name}_port" for name in topology.frontend_names()}
+    prefixes = tuple(f"{role}_" for role in site.options)
+    seen: set[str] = set()
+    for host in site.hosts:
+        for name in site.hostvars[host]:
+            if name in seen or name in known or not name.startswith(prefixes):
+                continue
+            seen.add(name)
+            close = difflib.get_close_matches(name, known, 1, 0.75)
+            remedy = f"did you mean {close[0]}?" if close else "give a variable of your own another prefix"
+            yield Finding(f"variable:{name}", host, f"no role knows the variable {name}", remedy)
+
+
+CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
+    members,
+    misspelt_groups,
+    names,
+    addresses,
+    ports,
+    replicas,
+    failure_domains,
+    secrets,
+    misspelt_variables,
+)
+
+
+def inspect(site: Site, accept: Sequence[str] = ()) -> list[Finding]:
+    """Every finding of every check, but those whose code is accepted."""
+    return [finding for check in CHECKS for finding in check(site) if finding.code not in accept]

@@ -1,0 +1,220 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the hosts themselves say before they are touched: ``look`` runs on each, ``CHECKS`` judge the answers."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, sockets
+
+SUPPORTED = (("debian", "12"), ("debian", "13"))
+#: Seconds that clocks may differ.
+CLOCKS = 1.0
+#: Bytes that have to be free where a component keeps its data.
+SPACE = 2 * 1024**3
+
+# --- on the host ---------------------------------------------------------------------------------------------------
+
+
+def run(*command: str) -> str:
+    """Standard output of a command; empty when there is no such command or it fails."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    return ""
+
+
+def release() -> dict[str, str]:
+    """``ID`` and ``VERSION_ID`` of the system."""
+    with contextlib.suppress(OSError), open("/etc/os-release", encoding="utf-8") as file:
+        values = dict(line.strip().partition("=")[::2] for line in file if "=" in line)
+        return {"id": values.get("ID", "").strip('"'), "version": values.get("VERSION_ID", "").strip('"')}
+    return {"id": "", "version": ""}
+
+
+def own_addresses() -> list[dict[str, Any]]:
+    """Address, prefix length and interface of each address of the host."""
+    found = []
+    for link in json.loads(run("ip", "-json", "address", "show") or "[]"):
+        for its in link.get("addr_info", []):
+            found.append({"address": its["local"], "prefix": its["prefixlen"], "interface": link["ifname"]})
+    return found
+
+
+def unit_of(pid: str) -> str:
+    """The systemd unit of a process."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
+        match = re.search(r"/([^/\n]+\.service)", file.read())
+        return match.group(1) if match else ""
+    return ""
+
+
+def listeners() -> list[dict[str, Any]]:
+    """Address, port, process and unit of each TCP listener."""
+    found = []
+    for line in run("ss", "-Hltnp").splitlines():
+        address, _, port = line.split()[3].rpartition(":")
+        process = re.search(r'\(\("([^"]+)",pid=(\d+)', line)
+        name, pid = process.groups() if process else ("", "")
+        found.append({"address": address.strip("[]").partition("%")[0], "port": int(port), "process": name, "unit": unit_of(pid) if pid else ""})
+    return found
+
+
+def active() -> list[str]:
+    """Services that run."""
+    words = ("systemctl", "list-units", "--type=service", "--state=active,activating,reloading", "--plain", "--no-legend")
+    return sorted(line.split()[0] for line in run(*words).splitlines() if line.strip())
+
+
+def space(path: str) -> dict[str, int]:
+    """Bytes free and in all, of the file system that will hold ``path``."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    usage = shutil.disk_usage(path)
+    return {"free": usage.free, "total": usage.total}
+
+
+def resolve(name: str) -> list[str]:
+    """Addresses of a name; empty when it does not resolve."""
+    with contextlib.suppress(OSError):
+        return sorted({str(info[4][0]) for info in socket.getaddrinfo(name, None)})
+    return []
+
+
+def neighbour(address: str) -> str:
+    """Link-layer address of whoever holds an address in the same network; empty when nobody does."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        # The content does not matter: sending makes the kernel ask who has the address.
+        probe.sendto(b"", (address, 9))
+    time.sleep(1)
+    for entry in json.loads(run("ip", "-json", "neigh", "show", address) or "[]"):
+        if entry.get("lladdr") and not set(entry.get("state", [])) & {"FAILED", "INCOMPLETE"}:
+            return str(entry["lladdr"])
+    return ""
+
+
+def look(paths: Sequence[str], names: Sequence[str], address: str) -> dict[str, Any]:
+    """Everything that the checks ask of a host. Changes nothing."""
+    addresses = own_addresses()
+    return {
+        "system": release(),
+        "systemd": os.path.isdir("/run/systemd/system"),
+        "addresses": addresses,
+        "listeners": listeners(),
+        "active": active(),
+        "space": {path: space(path) for path in paths},
+        "names": {name: resolve(name) for name in [socket.gethostname(), "localhost", *names]},
+        "hostname": socket.gethostname(),
+        "neighbour": neighbour(address) if address and all(a["address"] != address for a in addresses) else "",
+    }
+
+
+# --- on the controller ---------------------------------------------------------------------------------------------
+
+Facts = Mapping[str, Mapping[str, Any]]
+
+
+def systems(site: Site, facts: Facts) -> Iterator[Finding]:
+    """Debian 12 or 13 under systemd."""
+    for host, its in facts.items():
+        system = (its["system"]["id"], its["system"]["version"])
+        if system not in SUPPORTED:
+            yield Finding("system", host, f"it runs {' '.join(system).strip() or 'an unknown system'}", "use Debian 12 or 13, which are what is tested")
+        if not its["systemd"]:
+            yield Finding("systemd", host, "it does not run systemd", "boot it with systemd")
+
+
+def own(site: Site, facts: Facts) -> Iterator[Finding]:
+    """The address that the others use is one of the host's."""
+    for host, its in facts.items():
+        address = topology.host_address(host, site.hostvars[host])
+        if address not in {a["address"] for a in its["addresses"]}:
+            yield Finding("address", host, f"it does not have its address {address}", "set ha_address to the one it has")
+
+
+def clocks(site: Site, facts: Facts) -> Iterator[Finding]:
+    """Certificates, leases and deduplication rely on clocks that agree. ``clock``: (offset, uncertainty) in seconds."""
+    known = {h: its["clock"] for h, its in facts.items() if its.get("clock")}
+    if len(known) < 2:
+        return
+    middle = sorted(offset for offset, _ in known.values())[len(known) // 2]
+    for host, (offset, uncertainty) in known.items():
+        if abs(offset - middle) - uncertainty > CLOCKS:
+            yield Finding("clock", host, f"its clock is {offset - middle:+.1f} s off the others'", "synchronise it (chrony or systemd-timesyncd)")
+
+
+def disks(site: Site, facts: Facts) -> Iterator[Finding]:
+    """Room for data."""
+    for host, its in facts.items():
+        for path, room in its["space"].items():
+            if room["free"] < SPACE:
+                yield Finding("space", host, f"{room['free'] / 1024**3:.1f} GiB are free for {path}", f"make it {SPACE // 1024**3} GiB")
+
+
+def resolution(site: Site, facts: Facts) -> Iterator[Finding]:
+    """The host knows its own name, localhost, and whatever names the inventory gives it to talk to."""
+    for host, its in facts.items():
+        for name, found in its["names"].items():
+            if not found:
+                remedy = "add it to /etc/hosts" if name in (its["hostname"], "localhost") else "correct the name, or the host's DNS"
+                yield Finding("name_resolution", host, f"it cannot resolve {name}", remedy)
+
+
+def occupied(site: Site, facts: Facts) -> Iterator[Finding]:
+    """Nobody else listens where the stack will."""
+    ours = {c.unit for c in site.present()} | {"garage-tls.service"}
+    for host, its in facts.items():
+        wanted = list(sockets(site, host))
+        for listener in its["listeners"]:
+            everywhere = listener["address"] in ("0.0.0.0", "*", "::")
+            for socket_ in wanted:
+                # Where the kernel does not tell whose socket it is, a unit that runs is taken for the listener.
+                known = listener["unit"] in ours if listener["unit"] else not listener["process"] and socket_.unit in its["active"]
+                if socket_.port == listener["port"] and (everywhere or socket_.address == listener["address"]) and not known:
+                    who = listener["unit"] or listener["process"] or "another process"
+                    place = f"{listener['address']}:{listener['port']}"
+                    yield Finding("port", host, f"{who} listens on {place}, which {socket_.owner} needs", f"stop it, or set {socket_.variable}")
+
+
+def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
+    """It is in the network of the load balancers, and held by one of them or nobody."""
+    virtual = str(site.of_all("ha_virtual_address") or "")
+    balancers = [h for h in site.groups.get("load_balancer", []) if h in facts]
+    if not virtual or not balancers or not topology.is_address(virtual):
+        return
+    for host in balancers:
+        mine = topology.host_address(host, site.hostvars[host])
+        for its in facts[host]["addresses"]:
+            network = ipaddress.ip_network(f"{its['address']}/{its['prefix']}", strict=False)
+            if its["address"] == mine and ipaddress.ip_address(virtual) not in network:
+                yield Finding("virtual_address", host, f"ha_virtual_address {virtual} is not in its network {network}", "choose a free address in it")
+    holders = [h for h, its in facts.items() if virtual in {a["address"] for a in its["addresses"]}]
+    strangers = {facts[h]["neighbour"] for h in balancers} - {""}
+    if strangers and not holders:
+        yield Finding("virtual_address", "", f"ha_virtual_address {virtual} is in use by {', '.join(sorted(strangers))}", "choose a free address")
+    if len(holders) > 1:
+        yield Finding("virtual_address", "", f"{', '.join(holders)} hold {virtual} at once", "let VRRP (IP protocol 112) pass between the load balancers")
+
+
+CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (systems, own, clocks, disks, resolution, occupied, virtual_address)
+
+
+def inspect(site: Site, facts: Facts, accept: Sequence[str] = ()) -> list[Finding]:
+    """Every finding of every check, but those whose code is accepted; none about addresses that the inventory does not give."""
+    found: list[Finding] = []
+    for check in CHECKS:
+        with contextlib.suppress(topology.TopologyError):
+            found += [finding for finding in check(site, facts) if finding.code not in accept]
+    return found

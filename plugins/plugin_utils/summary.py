@@ -1,0 +1,62 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What runs where and how to open it: as data for programs, and as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
+
+
+def endpoints(
+    groups: Mapping[str, Sequence[str]],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    variables: Mapping[str, Any],
+    pki: str,
+) -> dict[str, Any]:
+    """Addresses, URLs and credentials; parts that the inventory lacks are left out. It holds passwords."""
+    fronts = {front["name"]: front for front in topology.frontends(groups, hostvars, variables)}
+    users = variables.get("haproxy_users") or {}
+    user = next(iter(users), "")
+    login = {"user": user, "password": str(users[user])} if user else {}
+    hosts = sorted({h for c in COMPONENTS.values() for h in topology.members(c, groups)}, key=list(groups["all"]).index)
+    found: dict[str, Any] = {
+        "ca": f"{pki}/ca.pem",
+        "client": {"certificate": f"{pki}/hosts/controller/host.pem", "key": f"{pki}/hosts/controller/host.key"},
+        "vip": str(variables.get("ha_virtual_address") or ""),
+        "hosts": {host: {"address": topology.host_address(host, hostvars[host])} for host in hosts},
+        "prometheus": [{"host": e.host, "url": e.url} for e in topology.endpoints("prometheus", groups, hostvars)],
+    }
+    for name in ("query", "alertmanager"):
+        if name in fronts:
+            found[name] = {"url": fronts[name]["url"], **login}
+    if "s3" in fronts:
+        found["object_store"] = {
+            "url": fronts["s3"]["url"],
+            "bucket": str(variables.get("thanos_s3_bucket") or "thanos"),
+            "access_key": str(variables.get("thanos_s3_access_key") or ""),
+            "secret_key": str(variables.get("thanos_s3_secret_key") or ""),
+        }
+    return {key: value for key, value in found.items() if value}
+
+
+def table(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any], pki: str) -> list[str]:
+    """Lines for people: no password is in them."""
+    lines = ["What runs where"]
+    for component in COMPONENTS.values():
+        members = topology.members(component, groups)
+        if members:
+            shown = ", ".join(members) if len(members) <= 6 else f"{', '.join(members[:5])} and {len(members) - 5} more"
+            lines.append(f"  {component.title:24} {shown}")
+    fronts = topology.frontends(groups, hostvars, variables)
+    users = ", ".join(variables.get("haproxy_users") or {})
+    if fronts:
+        lines.append("How to open it")
+        for front in fronts:
+            who = f"as {users}" if front["users"] and users else "with a client certificate"
+            lines.append(f"  {front['title']:36} {front['url']:32} {who}")
+    lines.append(f"  Authority to trust                   {pki}/ca.pem")
+    return lines

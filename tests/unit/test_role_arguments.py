@@ -1,0 +1,45 @@
+"""Every role's argument_specs say exactly what its defaults do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROLES = sorted(path.name for path in (Path(__file__).parents[2] / "roles").iterdir() if path.is_dir())
+
+
+def load(role: str, file: str) -> Any:
+    return yaml.safe_load((Path(__file__).parents[2] / "roles" / role / file).read_text(encoding="utf-8"))
+
+
+def options(role: str) -> dict[str, Any]:
+    found: dict[str, Any] = load(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_same_keys_and_values(role: str) -> None:
+    defaults = load(role, "defaults/main.yml")
+    specified = options(role)
+    optional = {name: option for name, option in specified.items() if not option.get("required")}
+    assert set(optional) == set(defaults)
+    differing = {name for name, option in optional.items() if normal(option["default"]) != normal(defaults[name])}
+    assert not differing
+
+
+def normal(value: Any) -> Any:
+    """Folded strings of YAML differ in blanks only."""
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_option_is_typed_and_described(role: str) -> None:
+    for name, option in options(role).items():
+        assert option.get("type"), f"{name} has no type"
+        assert option.get("description"), f"{name} has no description"
+        assert name.startswith(f"{role}_"), f"{name} lacks the role's prefix"
+        if option["type"] == "list":
+            assert option.get("elements"), f"{name} does not say what its elements are"
