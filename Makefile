@@ -1,17 +1,38 @@
+# make demo       the whole stack on three hosts, on this machine
+# make demo-down  removes every trace of it (IMAGE=1: the hosts' image too)
+# make test       lint, unit tests and the scenarios that fit into an hour
+# make test-all   every scenario, and repetitions
 PYTHON ?= python3.11
 COLLECTION = build/collections/ansible_collections/monitoring/ha
+READY = .venv/.ready $(COLLECTION)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH = $(CURDIR)/build/collections
 
-.PHONY: test
-test: .venv/.ready $(COLLECTION)
-	.venv/bin/ruff check plugins tests benchmarks molecule
-	.venv/bin/pytest -q tests/unit
+.PHONY: demo demo-down test test-all lint unit
+demo: $(READY)
+	@python -m tools.demo up
+
+demo-down: $(READY)
+	@python -m tools.demo down $(if $(IMAGE),--image)
+
+test: $(READY)
+	@python -m tools.suite
+
+test-all: $(READY)
+	@python -m tools.suite --all
+
+lint unit: $(READY)
+	@python -m tools.suite $@
 
 .venv/.ready: pyproject.toml
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install -q ansible==12.3.0 pytest==9.2.0 ruff==0.17.6 requests==2.34.2
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -q && apt-get install -q -y python3-venv; }
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --upgrade pip==26.3
+	.venv/bin/python -m pip install --quiet --group dev
+	ln -sfn "$$(.venv/bin/python -c 'import ansible_mitogen; print(ansible_mitogen.__path__[0])')" .venv/ansible_mitogen
 	touch $@
 
+# Ansible finds the collection by its name, whatever the clone is called.
 $(COLLECTION):
 	mkdir -p $(@D)
 	ln -sfn ../../../.. $@

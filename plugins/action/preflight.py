@@ -62,16 +62,14 @@ def versions(site: Site) -> Iterator[Finding]:
     except lock.LockError as error:
         yield Finding("release_lock", "", str(error), "correct the file that release_lock names")
         return
-    names = {"object_store": "garage"}
-    for role in sorted({c.role for c in site.present()}):
-        release = names.get(role, role)
-        chosen = {str(site.hostvars[h].get(f"{role}_version") or "") for h in site.hosts} - {""}
-        for version in sorted(chosen) if release in components else ():
+    for component in {c.role: c for c in site.present() if c.release}.values():
+        variable = f"{component.role}_version"
+        for version in sorted({str(site.hostvars[h].get(variable) or "") for h in site.hosts} - {""}):
             try:
-                lock.find(components, release, version)
+                lock.find(components, component.release, version)
             except lock.LockError as error:
                 problem, _, remedy = str(error).rpartition(": ")
-                yield Finding(f"version:{role}", "", f"{role}_version: {problem}", remedy)
+                yield Finding(f"version:{component.role}", "", f"{variable}: {problem}", remedy)
 
 
 class ActionModule(ActionBase):

@@ -62,6 +62,25 @@ class Frontend:
 
 
 @dataclass(frozen=True)
+class Upstream:
+    """A way to a component for its clients inside the stack: through a proxy on their own host's loopback.
+
+    A client that holds a connection to a host that vanishes waits for its
+    kernel to give up. The proxy checks every second, and ends such a connection
+    after 1.5 s. It hands bytes on: TLS and certificates are the client's own.
+    each: one way for each member, instead of one for whichever is healthy.
+    near: the member on the client's own host first. port, check: name of the
+    members' port, and (name of the port, path) to check.
+    """
+
+    name: str
+    port: str
+    check: tuple[str, str]
+    each: bool = False
+    near: bool = True
+
+
+@dataclass(frozen=True)
 class Secret:
     """A variable that has to hold a secret. pattern: what it looks like, a regular expression. remedy: how to make one."""
 
@@ -74,9 +93,10 @@ class Secret:
 class Component:
     """One daemon of the stack.
 
-    group: inventory group whose hosts run it. metrics: (port name, path).
+    group: inventory group whose hosts run it; beside: instead, components whose hosts do. metrics: (port name, path).
     minimum: members below which it is not highly available. data, config: its directories.
-    secrets: variables without which it does not start, or not safely.
+    secrets: variables without which it does not start, or not safely. release: its name in the lock file;
+    empty for a package. The variable ``<role>_version`` chooses the version.
     """
 
     name: str
@@ -93,7 +113,10 @@ class Component:
     data: str = ""
     config: str = ""
     frontends: tuple[Frontend, ...] = ()
+    upstreams: tuple[Upstream, ...] = ()
+    beside: tuple[str, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    release: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for templates."""
@@ -122,6 +145,7 @@ COMPONENTS: dict[str, Component] = {
             metrics=("http", "/metrics"),
             cardinality="all",
             config="/etc/node_exporter",
+            release="node_exporter",
         ),
         Component(
             "prometheus",
@@ -135,6 +159,7 @@ COMPONENTS: dict[str, Component] = {
             stateful=True,
             data="/var/lib/prometheus",
             config="/etc/prometheus",
+            release="prometheus",
             minimum=2,
             # Without Thanos nothing deduplicates: one replica answers, the other stands by.
             frontends=(Frontend("query", 9090, "Queries (Prometheus)", one_writer=True, reads=QUERIES, rank=2),),
@@ -151,6 +176,7 @@ COMPONENTS: dict[str, Component] = {
             stateful=True,
             data="/var/lib/alertmanager",
             config="/etc/alertmanager",
+            release="alertmanager",
             minimum=2,
             frontends=(Frontend("alertmanager", 9093, "Alertmanager"),),
         ),
@@ -164,6 +190,8 @@ COMPONENTS: dict[str, Component] = {
             ports={"http": Port(10902), "grpc": Port(10901, scheme="grpcs")},
             metrics=("http", "/metrics"),
             config="/etc/thanos-sidecar",
+            upstreams=(Upstream("store", "grpc", ("http", "/-/ready"), each=True, near=False),),
+            release="thanos",
         ),
         Component(
             "thanos_query",
@@ -175,11 +203,10 @@ COMPONENTS: dict[str, Component] = {
             ports={"http": Port(10904), "grpc": Port(10903, scheme="grpcs")},
             metrics=("http", "/metrics"),
             config="/etc/thanos-query",
+            upstreams=(Upstream("query_engine", "http", ("http", "/-/ready")),),
+            release="thanos",
             minimum=2,
-            frontends=(
-                Frontend("query", 9090, "Queries (Thanos)", reads=QUERIES, rank=1),
-                Frontend("query_engine", 10904, "Thanos query, for its front ends", users=False, client_certificate=True, reads=QUERIES),
-            ),
+            frontends=(Frontend("query", 9090, "Queries (Thanos)", reads=QUERIES, rank=1),),
         ),
         Component(
             "thanos_query_frontend",
@@ -191,6 +218,7 @@ COMPONENTS: dict[str, Component] = {
             ports={"http": Port(10908)},
             metrics=("http", "/metrics"),
             config="/etc/thanos-query-frontend",
+            release="thanos",
             minimum=2,
             # The check goes through to the engine: a front end alone answers nobody.
             frontends=(Frontend("query", 9090, "Queries (Thanos)", check="/api/v1/query?query=vector(1)", reads=QUERIES),),
@@ -207,6 +235,8 @@ COMPONENTS: dict[str, Component] = {
             minimum=2,
             data="/var/lib/thanos-store",
             config="/etc/thanos-store",
+            upstreams=(Upstream("store", "grpc", ("http", "/-/ready"), each=True, near=False),),
+            release="thanos",
         ),
         Component(
             "thanos_compact",
@@ -220,6 +250,7 @@ COMPONENTS: dict[str, Component] = {
             cardinality="singleton",
             data="/var/lib/thanos-compact",
             config="/etc/thanos-compact",
+            release="thanos",
         ),
         Component(
             "object_store",
@@ -243,8 +274,26 @@ COMPONENTS: dict[str, Component] = {
             stateful=True,
             data="/var/lib/garage",
             config="/etc/garage",
+            upstreams=(
+                Upstream("s3", "s3", ("s3", "/health")),
+                # Its nodes would take over a minute to notice that one has vanished, and wait for it meanwhile.
+                Upstream("rpc", "rpc", ("s3", "/alive"), each=True, near=False),
+            ),
+            release="garage",
             minimum=3,
             frontends=(Frontend("s3", 3900, "Object store (S3)", port="s3", users=False, client_certificate=True, check="/health"),),
+        ),
+        Component(
+            "proxy",
+            "Proxy beside clients",
+            "",
+            "proxy",
+            "monitoring-ha-proxy.service",
+            "haproxy",
+            ports={"http": Port(8406)},
+            metrics=("http", "/metrics"),
+            beside=("object_store", "thanos_sidecar", "thanos_query", "thanos_query_frontend", "thanos_store", "thanos_compact"),
+            config="/etc/monitoring-ha/proxy",
         ),
         Component(
             "load_balancer",

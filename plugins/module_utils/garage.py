@@ -96,19 +96,31 @@ def wait(api: Api, timeout: float, sleep: Callable[[float], None] = time.sleep) 
 # --- nodes ---------------------------------------------------------------------------------------------------------
 
 
-def connect(api: Api, nodes: Sequence[Node], plan: Plan, *, check: bool) -> None:
-    """Every node knows every other one."""
+def strangers(api: Api, nodes: Sequence[Node]) -> list[Node]:
+    """Nodes that this one is not connected to."""
     up = {n["id"] for n in api.get("GetClusterStatus")["nodes"] if n["isUp"]}
-    strangers = [n for n in nodes if n.id not in up]
-    if not strangers:
+    return [n for n in nodes if n.id not in up]
+
+
+def connect(api: Api, nodes: Sequence[Node], plan: Plan, timeout: float, *, check: bool, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Every node knows every other one; a node that has just been started is given ``timeout`` seconds."""
+    missing = strangers(api, nodes)
+    if not missing:
         return
-    plan.lines.append(f"connect {', '.join(n.name for n in strangers)}")
-    if check:
-        return
-    answers = api.post("ConnectClusterNodes", [f"{n.id}@{n.address}" for n in strangers])
-    for node, answer in zip(strangers, answers):
-        if not answer["success"]:
-            raise GarageError(f"{node.name} ({node.address}) cannot be connected: {answer['error']}: is its RPC secret the same?")
+    known = {n["id"] for n in api.get("GetClusterStatus")["nodes"]}
+    # One that is known and down comes back by itself; that is no change.
+    new = [n.name for n in missing if n.id not in known]
+    if new:
+        plan.lines.append(f"connect {', '.join(new)}")
+    end = time.monotonic() + timeout
+    while missing and not check:
+        answers = api.post("ConnectClusterNodes", [f"{n.id}@{n.address}" for n in missing])
+        failed = [f"{n.name} ({n.address}): {a['error']}" for n, a in zip(missing, answers) if not a["success"]]
+        missing = strangers(api, nodes)
+        if missing and time.monotonic() > end:
+            raise GarageError(f"not connected: {'; '.join(failed) or ', '.join(n.name for n in missing)}: is the RPC secret the same everywhere?")
+        if missing:
+            sleep(0.5)
 
 
 def changes(roles: Sequence[Mapping[str, Any]], nodes: Sequence[Node], remove: Sequence[str]) -> list[dict[str, Any]]:
@@ -215,12 +227,13 @@ def ensure(
     wanted_keys: Sequence[Mapping[str, Any]],
     wanted_buckets: Sequence[Mapping[str, Any]],
     remove: Sequence[str] = (),
+    timeout: float = 60,
     *,
     check: bool = False,
 ) -> list[str]:
     """Nodes, layout, keys and buckets; returns what was (or would be) changed, a line each."""
     plan = Plan()
-    connect(api, nodes, plan, check=check)
+    connect(api, nodes, plan, timeout, check=check)
     layout(api, nodes, remove, plan, check=check)
     keys(api, wanted_keys, plan, check=check)
     buckets(api, wanted_buckets, wanted_keys, plan, check=check)

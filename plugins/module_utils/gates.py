@@ -69,9 +69,13 @@ def prometheus(question: Question) -> list[str]:
 
 
 def absent_members(question: Question, present: Collection[str], where: str) -> list[str]:
-    """Those of the expected ``members`` that accept connections and yet are not there; who is down is not waited for."""
-    lost = [member for member in question.expect.get("members", []) if member not in present and connects(member)]
-    return [f"members that answer are missing in {where}: {', '.join(lost)}"] if lost else []
+    """Those of the expected ``members`` that accept connections and yet are not there; who is down is not waited for.
+
+    members: name in the component's eyes → ``address:port`` at which to see whether it is up.
+    """
+    members: Mapping[str, str] = question.expect.get("members", {})
+    lost = [name for name, authority in members.items() if name not in present and connects(authority)]
+    return [f"members that answer are missing in {where}: {', '.join(members[name] for name in lost)}"] if lost else []
 
 
 def alertmanager(question: Question) -> list[str]:
@@ -176,6 +180,7 @@ GATES: dict[str, Callable[[Question], list[str]]] = {
     "thanos_compact": thanos_compact,
     "object_store": object_store,
     "load_balancer": load_balancer,
+    "proxy": load_balancer,
     "keepalived": keepalived,
 }
 

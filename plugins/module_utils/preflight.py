@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils import durations, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Port
 
 #: Passwords that everybody tries first.
@@ -181,6 +181,32 @@ def replicas(site: Site) -> Iterator[Finding]:
         labels[label] = host
 
 
+def routes(route: Mapping[str, Any], inherited: str, path: str = "route") -> Iterator[tuple[str, str]]:
+    """(path, group_interval) of a route and everything below it."""
+    interval = str(route.get("group_interval", inherited))
+    yield path, interval
+    for number, child in enumerate(route.get("routes") or []):
+        if isinstance(child, Mapping):
+            yield from routes(child, interval, f"{path}.routes[{number}]")
+
+
+def notification_intervals(site: Site) -> Iterator[Finding]:
+    """A member that waits for those before it must not wait past its own next turn: it would notify of what is long resolved."""
+    config = site.of_all("alertmanager_config")
+    count = len(site.groups.get("alertmanager", []))
+    if not isinstance(config, Mapping) or not isinstance(config.get("route"), Mapping) or count < 2:
+        return
+    try:
+        wait = (count - 1) * durations.seconds(site.of_all("alertmanager_peer_timeout") or "15s")
+        short = [(path, interval) for path, interval in routes(config["route"], "5m") if durations.seconds(interval) <= wait]
+    except ValueError as error:
+        yield Finding("group_interval", "", f"alertmanager_config or alertmanager_peer_timeout: {error}", "correct it")
+        return
+    for path, interval in short:
+        remedy = f"make it longer than {wait:g}s (members but one, times alertmanager_peer_timeout), or that timeout shorter"
+        yield Finding("group_interval", "", f"group_interval {interval} of alertmanager_config.{path} lets members page twice", remedy)
+
+
 def failure_domains(site: Site) -> Iterator[Finding]:
     """Where failure domains are given, one of them must not take a whole component (or a quorum) with it."""
     domains = {h: str(site.hostvars[h].get("failure_domain") or "") for h in site.hosts}
@@ -264,6 +290,7 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     addresses,
     ports,
     replicas,
+    notification_intervals,
     failure_domains,
     secrets,
     misspelt_variables,

@@ -8,6 +8,7 @@ Works on plain mappings: ``groups`` (group → host names) and ``hostvars``
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -65,6 +66,9 @@ def host_address(host: str, variables: Mapping[str, Any]) -> str:
 
 def members(comp: Component, groups: Mapping[str, Sequence[str]]) -> list[str]:
     """Inventory names of the hosts that run ``comp``, in inventory order."""
+    if comp.beside:
+        hosts = {host for name in comp.beside for host in members(component(name), groups)}
+        return [host for host in groups.get("all", []) if host in hosts]
     return list(groups.get(comp.group, []))
 
 
@@ -160,6 +164,47 @@ def frontends(
                 "members": [endpoint(comp, offer.port, h, hostvars).as_dict() for h in members(comp, groups)],
             }
         )
+    return found
+
+
+def loopback_twin(address: str) -> str:
+    """The loopback address that stands for a member's: ``192.0.2.11`` → ``127.0.2.11``.
+
+    The same whatever else is in the inventory, since a client ties an address to a certificate's name.
+    """
+    packed = ipaddress.ip_address(address).packed
+    tail = packed[1:] if len(packed) == 4 else hashlib.sha256(packed).digest()[:3]
+    return str(ipaddress.IPv4Address(bytes([127, *tail])))
+
+
+def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], host: str) -> list[dict[str, Any]]:
+    """The ways that the proxy on ``host`` offers to clients there, as plain data.
+
+    ``local`` is ``address:port`` for clients, with the members' own port;
+    ``servers`` are the endpoints behind it, the preferred one first.
+    """
+    found: list[dict[str, Any]] = []
+    for number, (comp, way) in enumerate(((c, w) for c in COMPONENTS.values() for w in c.upstreams), start=1):
+        servers = []
+        for member in members(comp, groups):
+            check = endpoint(comp, way.check[0], member, hostvars)
+            servers.append({**endpoint(comp, way.port, member, hostvars).as_dict(), "check": check.port})
+        if way.near:
+            servers.sort(key=lambda server: server["host"] != host)
+        for some in [[server] for server in servers] if way.each else [servers] if servers else []:
+            first = some[0]
+            address = loopback_twin(first["address"]) if way.each else f"127.0.2.{number}"
+            found.append(
+                {
+                    "name": f"{way.name}_{comp.name}_{first['host']}" if way.each else way.name,
+                    "kind": way.name,
+                    "component": comp.name,
+                    "host": first["host"] if way.each else "",
+                    "local": f"{address}:{first['port']}",
+                    "check": way.check[1],
+                    "servers": some,
+                }
+            )
     return found
 
 

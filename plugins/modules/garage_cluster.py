@@ -102,7 +102,7 @@ options:
         description: How many objects it may hold.
         type: int
   timeout:
-    description: Seconds to wait for the daemon to answer.
+    description: Seconds to wait for the daemon, and for nodes to be connected.
     type: int
     default: 60
 """
@@ -185,7 +185,7 @@ def main() -> None:
             # Hosts that have nothing yet have no id either.
             module.exit_json(changed=True, changes=["a new cluster"], diff={"before": "", "after": "a new cluster\n"})
         garage.wait(api, given["timeout"])
-        changes = garage.ensure(api, nodes, given["keys"], given["buckets"], given["remove"], check=module.check_mode)
+        changes = garage.ensure(api, nodes, given["keys"], given["buckets"], given["remove"], given["timeout"], check=module.check_mode)
     except (garage.GarageError, Unanswered) as error:
         module.fail_json(msg=f"object store: {error}")
     module.exit_json(changed=bool(changes), changes=changes, diff={"before": "", "after": "".join(f"{line}\n" for line in changes)})

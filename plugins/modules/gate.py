@@ -40,8 +40,8 @@ options:
     description:
       - What it has to show beyond being ready.
       - V(targets_up) (prometheus), every target is up. V(peers) (alertmanager), the mesh has that many members.
-        V(stores) (thanos_query), it sees that many healthy stores. V(members) (alertmanager, thanos_query), of these addresses
-        those that answer are among them. V(nodes) (object_store), that many hosts are connected. V(backends) (load_balancer), every member is in
+        V(stores) (thanos_query), it sees that many healthy stores. V(members) (alertmanager, thanos_query), a mapping of the name
+        under which a member is known to C(address:port); those that answer there have to be known. V(nodes) (object_store), that many hosts are connected. V(backends) (load_balancer), every member is in
         rotation. V(holder) (keepalived), C(address:port) at which the virtual address answers.
     type: dict
     default: {}

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import time
 
-from conftest import Alarm, Pager, Stack, wait_for
+from tests.scenario.pages import ALERT, Alarm, Pager
+from tests.scenario.stack import Stack, wait_for
+
+#: Longer than the mesh's peer timeouts together: a double would have come by then.
+SETTLED = 20
 
 
 def test_one_page_for_firing_and_one_for_resolved(stack: Stack, pager: Pager, alarm: Alarm) -> None:
-    alarm.set("once", True)
-    wait_for(
-        "the alert on both replicas",
-        lambda: len(stack.query('ALERTS{alertname="ScenarioAlarm",alertstate="firing"}', dedup="false")) == 2,
-        60,
-    )
-    wait_for("the page", lambda: pager.count("ScenarioAlarm", "firing"), 90)
-    time.sleep(40)  # longer than the mesh's peer timeouts together: a double would have come by now
-    assert pager.count("ScenarioAlarm", "firing") == 1
-    alarm.set("once", False)
-    wait_for("the all-clear", lambda: pager.count("ScenarioAlarm", "resolved"), 120)
-    time.sleep(40)
-    assert pager.count("ScenarioAlarm", "resolved") == 1
-
-
-def test_the_replica_label_is_dropped_from_alerts(pager: Pager) -> None:
-    assert pager.received, "the previous test pages"
-    scenario = [a for m in pager.received for a in m["alerts"] if a["labels"]["alertname"] == "ScenarioAlarm"]
-    assert scenario and all("replica" not in alert["labels"] for alert in scenario)
+    alarm.set("mon3", "once", True)
+    firing = f'ALERTS{{alertname="{ALERT}",alertstate="firing",name="once"}}'
+    wait_for("the alert on both replicas", lambda: len(stack.query(firing, dedup="false")) == 2, 60)
+    wait_for("the page", lambda: pager.count("once", "firing"), 90)
+    time.sleep(SETTLED)
+    assert pager.count("once", "firing") == 1, pager.history("once")
+    assert "replica" not in pager.alerts("once", "firing")[0]["labels"]
+    alarm.set("mon3", "once", False)
+    wait_for("the all-clear", lambda: pager.count("once", "resolved"), 120)
+    time.sleep(SETTLED)
+    assert pager.count("once", "resolved") == 1, pager.history("once")

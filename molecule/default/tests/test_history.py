@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Stack, wait_for
+from tests.scenario.stack import Stack, wait_for
 
 
 def test_blocks_arrive_in_the_object_store(stack: Stack) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from conftest import SCRAPE_INTERVAL, Stack, wait_for
+from tests.scenario.stack import SCRAPE_INTERVAL, Stack, wait_for
 
 
 def test_every_target_of_every_replica_is_up(stack: Stack) -> None:

@@ -1,0 +1,1 @@
+"""Rules, contact points, policies, templates, mute timings, and the embedded Alertmanager."""

@@ -1,0 +1,1 @@
+"""PostgreSQL and MySQL behind one small interface."""

@@ -1,0 +1,1 @@
+"""grafana.ini as Grafana reads it."""

@@ -1,0 +1,1 @@
+"""What the HTTP API and file provisioning both do to the database."""

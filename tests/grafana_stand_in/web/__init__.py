@@ -1,0 +1,1 @@
+"""HTTP: sockets, messages, routes and what happens to every request."""

@@ -1,0 +1,78 @@
+"""Databases and instances that tests share."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# The package under test, and the helpers beside this file.
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+from contract import Contract
+from databases import DatabaseServer, Postgres
+from instances import Instance, database_section
+
+Make = Callable[..., Instance]
+CONTRACT_VERSION = "13.0.1"
+
+
+@pytest.fixture(scope="session")
+def contract() -> Contract:
+    return Contract()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[DatabaseServer]:
+    server = Postgres()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def released(postgres: DatabaseServer, contract: Contract) -> Iterator[Callable[[str], Instance]]:
+    """One running instance for each release, shared by all tests. Answers of the contract's release are held to the contract."""
+    running: dict[str, Instance] = {}
+
+    def get(version: str) -> Instance:
+        if version not in running:
+            instance = Instance(version, {"database": database_section(postgres, postgres.new_database())}).start()
+            if version == CONTRACT_VERSION:
+                instance.session.hooks["response"].append(contract.check)
+            running[version] = instance
+        return running[version]
+
+    yield get
+    for instance in running.values():
+        instance.close()
+
+
+@pytest.fixture(scope="session")
+def grafana(released: Callable[[str], Instance]) -> Instance:
+    return released(CONTRACT_VERSION)
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Makes instances that end with the test."""
+    made: list[Instance] = []
+
+    def instance(version: str, sections: dict[str, dict[str, str]], environment: dict[str, str] | None = None) -> Instance:
+        made.append(Instance(version, sections, environment))
+        return made[-1]
+
+    yield instance
+    for one in made:
+        one.close()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def name() -> str:
+    """A name no other test uses."""
+    return f"t{next(_numbers)}"

@@ -1,0 +1,1 @@
+"""What `make` runs: the demo, and the suite of tests."""

@@ -1,0 +1,57 @@
+"""The quality gates, one part each."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.steps import ROOT
+
+BIN = Path(sys.executable).parent
+TYPED = ["plugins", "tests", "tools", "benchmarks", "molecule"]
+
+
+def tracked(*patterns: str) -> list[str]:
+    """Files of the repository, relative to its root."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [name for name in listed if (ROOT / name).is_file()]
+
+
+def sanity_tree() -> Path:
+    """A copy of what is published, in the place where ``ansible-test`` wants a collection."""
+    top = ROOT / "build" / "sanity"
+    tree = top / "ansible_collections" / "monitoring" / "ha"
+    shutil.rmtree(top, ignore_errors=True)
+    for name in tracked():
+        if not name.startswith(("releases/", "docs/", ".ci/")) or name == "releases.lock.yml":
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+    return tree
+
+
+def bootstrap_pip() -> None:
+    """``ansible-test`` fetches a script that installs pip; where its site is out of reach, one of our own does the same."""
+    cache = Path.home() / ".ansible" / "test" / "cache"
+    script = cache / "get_pip_24_2.py"
+    if not script.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        script.write_text("import ensurepip\n\nensurepip.bootstrap(upgrade=True)\n", encoding="utf-8")
+
+
+def parts() -> Iterator[tuple[str, list[str], Path]]:
+    """(name, command, directory) of each gate."""
+    yield "ruff", [str(BIN / "ruff"), "check", "."], ROOT
+    yield "format", [str(BIN / "ruff"), "format", "--check", "."], ROOT
+    # Modules are called by their place in the collection; the rest by its place in the repository.
+    plugins = ROOT / "build" / "collections" / "ansible_collections" / "monitoring" / "ha" / "plugins"
+    yield "mypy", [str(BIN / "mypy"), str(plugins), *(d for d in TYPED[1:] if (ROOT / d).is_dir())], ROOT
+    yield "yamllint", [str(BIN / "yamllint"), "--strict", "."], ROOT
+    yield "ansible-lint", [str(BIN / "ansible-lint"), "--offline", "--profile", "production"], ROOT
+    scripts = [name for name in tracked("*.sh", ".ci/run")]
+    yield "shellcheck", [str(BIN / "shellcheck"), *scripts], ROOT
+    bootstrap_pip()
+    yield "sanity", [str(BIN / "ansible-test"), "sanity", "--python", "3.11", "--requirements", "--color", "no"], sanity_tree()
