@@ -4,9 +4,10 @@
 # make test-all   every scenario, and repetitions
 PYTHON ?= python3.11
 COLLECTION = build/collections/ansible_collections/monitoring/ha
-READY = .venv/.ready $(COLLECTION)
+TYPING = build/typing/ansible_collections
+READY = .venv/.ready $(COLLECTION) $(TYPING)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-export PYTHONPATH = $(CURDIR)/build/collections
+export PYTHONPATH = $(CURDIR):$(CURDIR)/build/collections
 
 .PHONY: demo demo-down test test-all lint unit
 demo: $(READY)
@@ -36,3 +37,9 @@ lint unit: $(READY)
 $(COLLECTION):
 	mkdir -p $(@D)
 	ln -sfn ../../../.. $@
+
+# mypy looks for the package here before it finds the one that Ansible brings.
+$(TYPING):
+	mkdir -p $@/monitoring
+	touch $@/__init__.py
+	ln -sfn ../../../.. $@/monitoring/ha

@@ -56,6 +56,7 @@ def run(
     command: Sequence[str],
     *,
     environment: Mapping[str, str] | None = None,
+    directory: Path = ROOT,
     timeout: float = 3600,
     watch: Callable[[str], None] | None = None,
 ) -> Done:
@@ -66,7 +67,7 @@ def run(
     with (LOGS / f"{name}.log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=directory,
             env={**os.environ, "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -100,11 +101,11 @@ class Steps:
     def __init__(self, total: int) -> None:
         self.total, self.number, self.start = total, 0, time.monotonic()
 
-    def step(self, title: str, name: str, command: Sequence[str], **options: object) -> Done:
+    def step(self, title: str, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Done:
         """One step; Failed, after the end of its log was shown, when the command fails."""
         self.number += 1
         print(f"[{self.number}/{self.total}] {title} …", flush=True)
-        done = run(name, command, watch=show, **options)  # type: ignore[arg-type]
+        done = run(name, command, environment=environment, watch=show)
         if done.code:
             print("".join(f"  | {line}\n" for line in done.output.splitlines()[-TAIL:]), file=sys.stderr)
             raise Failed(f"{title} failed after {clock(done.seconds)}; the whole output is in {LOGS.relative_to(ROOT)}/{name}.log")

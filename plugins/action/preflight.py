@@ -68,7 +68,7 @@ def versions(site: Site) -> Iterator[Finding]:
             try:
                 lock.find(components, component.release, version)
             except lock.LockError as error:
-                problem, _, remedy = str(error).rpartition(": ")
+                problem, _colon, remedy = str(error).rpartition(": ")
                 yield Finding(f"version:{component.role}", "", f"{variable}: {problem}", remedy)
 
 

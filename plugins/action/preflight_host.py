@@ -24,7 +24,7 @@ class ActionModule(ActionBase):
         result = self._execute_module(module_name="monitoring.ha.preflight_host", module_args=dict(self._task.args), task_vars=task_vars)
         result.pop("invocation", None)
         if not result.get("failed"):
-            result["facts"]["clock"] = min((self._clock() for _ in range(READINGS)), key=lambda reading: reading[1], default=None)
+            result["facts"]["clock"] = min((self._clock() for _reading in range(READINGS)), key=lambda reading: reading[1], default=None)
         return result
 
     def _clock(self) -> tuple[float, float]:

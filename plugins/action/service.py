@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
 
     def _halt_file(self) -> Path:
         """A file of this run, which all workers see, and of this task in all hosts."""
-        return Path(constants.DEFAULT_LOCAL_TMP) / f"monitoring-ha-halt-{self._task._uuid}"
+        return Path(vars(constants)["DEFAULT_LOCAL_TMP"]) / f"monitoring-ha-halt-{self._task._uuid}"
 
     def _arguments(self, given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         """Arguments of the host's half."""

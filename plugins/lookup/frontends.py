@@ -35,7 +35,7 @@ _list:
       description: Name of the component behind it.
       type: str
     endpoints:
-      description: Where clients reach it, as M(monitoring.ha.endpoints#lookup) describes endpoints.
+      description: Where clients reach it, as P(monitoring.ha.endpoints#lookup) describes endpoints.
       type: list
       elements: dict
     url:

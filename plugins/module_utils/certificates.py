@@ -193,7 +193,8 @@ def key_pem(key: Any, passphrase: bytes | None = None) -> bytes:
     protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if passphrase:
         protection = serialization.BestAvailableEncryption(passphrase)
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
+    data: bytes = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
+    return data
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -228,7 +229,8 @@ def load_key(data: bytes, path: str, passphrase: bytes | None = None) -> Any:
 
 
 def public_bytes(key: Any) -> bytes:
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    data: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return data
 
 
 def signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

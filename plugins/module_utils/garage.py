@@ -102,7 +102,9 @@ def strangers(api: Api, nodes: Sequence[Node]) -> list[Node]:
     return [n for n in nodes if n.id not in up]
 
 
-def connect(api: Api, nodes: Sequence[Node], plan: Plan, timeout: float, *, check: bool, sleep: Callable[[float], None] = time.sleep) -> None:
+def connect(
+    api: Api, nodes: Sequence[Node], plan: Plan, timeout: float, *, check: bool, sleep: Callable[[float], None] = time.sleep
+) -> None:
     """Every node knows every other one; a node that has just been started is given ``timeout`` seconds."""
     missing = strangers(api, nodes)
     if not missing:
@@ -115,10 +117,12 @@ def connect(api: Api, nodes: Sequence[Node], plan: Plan, timeout: float, *, chec
     end = time.monotonic() + timeout
     while missing and not check:
         answers = api.post("ConnectClusterNodes", [f"{n.id}@{n.address}" for n in missing])
-        failed = [f"{n.name} ({n.address}): {a['error']}" for n, a in zip(missing, answers) if not a["success"]]
+        failed = [f"{n.name} ({n.address}): {a['error']}" for n, a in zip(missing, answers, strict=True) if not a["success"]]
         missing = strangers(api, nodes)
         if missing and time.monotonic() > end:
-            raise GarageError(f"not connected: {'; '.join(failed) or ', '.join(n.name for n in missing)}: is the RPC secret the same everywhere?")
+            raise GarageError(
+                f"not connected: {'; '.join(failed) or ', '.join(n.name for n in missing)}: is the RPC secret the same everywhere?"
+            )
         if missing:
             sleep(0.5)
 
@@ -149,7 +153,9 @@ def layout(api: Api, nodes: Sequence[Node], remove: Sequence[str], plan: Plan, *
     names = {n.id: n.name for n in nodes}
     for change in wanted:
         label = names.get(change["id"], change["id"][:16])
-        plan.lines.append(f"remove {label} from the layout" if "remove" in change else f"{label}: {change['capacity']} bytes in zone {change['zone']}")
+        plan.lines.append(
+            f"remove {label} from the layout" if "remove" in change else f"{label}: {change['capacity']} bytes in zone {change['zone']}"
+        )
     if check:
         return
     api.post("UpdateClusterLayout", {"roles": wanted, "parameters": {"zoneRedundancy": "maximum"}})
@@ -183,9 +189,7 @@ def keys(api: Api, wanted: Sequence[Mapping[str, Any]], plan: Plan, *, check: bo
             api.post("ImportKey", {"accessKeyId": key["id"], "secretAccessKey": key["secret"], "name": key["name"]})
 
 
-def buckets(
-    api: Api, wanted: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]], plan: Plan, *, check: bool
-) -> None:
+def buckets(api: Api, wanted: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]], plan: Plan, *, check: bool) -> None:
     """Buckets, their quotas, and exactly the given permissions of the given keys on them."""
     ids = {key["name"]: key["id"] for key in known}
     present = {alias: bucket["id"] for bucket in api.get("ListBuckets") for alias in bucket["globalAliases"]}
@@ -208,7 +212,9 @@ def buckets(
         granted = {key["accessKeyId"]: key["permissions"] for key in info["keys"]}
         for label, given in bucket["keys"].items():
             if unknown := set(given) - set(PERMISSIONS):
-                raise GarageError(f"bucket {name}, key {label}: unknown permission {', '.join(sorted(unknown))}; known: {', '.join(PERMISSIONS)}")
+                raise GarageError(
+                    f"bucket {name}, key {label}: unknown permission {', '.join(sorted(unknown))}; known: {', '.join(PERMISSIONS)}"
+                )
             now = granted.get(ids[label], {})
             for name_of_call, verb, differing in (
                 ("AllowBucketKey", "may", [p for p in PERMISSIONS if p in given and not now.get(p)]),

@@ -60,7 +60,9 @@ def prometheus(question: Question) -> list[str]:
     wanted = 2 if question.restarted else 1
     late = [t["scrapeUrl"] for t in targets if len(seen.get(t["scrapePool"] + t["scrapeUrl"], ())) < wanted]
     if late:
-        missing.append(f"{len(late)} of {len(targets)} targets have not been scraped {'twice' if wanted == 2 else 'yet'}: {', '.join(late[:3])}")
+        missing.append(
+            f"{len(late)} of {len(targets)} targets have not been scraped {'twice' if wanted == 2 else 'yet'}: {', '.join(late[:3])}"
+        )
     if question.expect.get("targets_up"):
         down = [f"{t['scrapeUrl']} ({t['lastError'] or t['health']})" for t in targets if t["health"] != "up"]
         if down or not targets:
@@ -154,7 +156,9 @@ def load_balancer(question: Question) -> list[str]:
         missing.append("it answers without metrics of its own")
     if question.expect.get("backends"):
         down = [
-            line.split("{")[1].split("}")[0] for line in text.splitlines() if line.startswith("haproxy_server_status{") and 'state="UP"} 0' in line
+            line.split("{")[1].split("}")[0]
+            for line in text.splitlines()
+            if line.startswith("haproxy_server_status{") and 'state="UP"} 0' in line
         ]
         if down:
             missing.append(f"{len(down)} members are out of rotation: {'; '.join(sorted(down)[:4])}")

@@ -84,7 +84,7 @@ class Client:
 
 def connects(authority: str, timeout: float = 1.0) -> bool:
     """Whether something accepts connections at ``address:port``."""
-    address, _, port = authority.rpartition(":")
+    address, _colon, port = authority.rpartition(":")
     try:
         with socket.create_connection((address.strip("[]"), int(port)), timeout=timeout):
             return True

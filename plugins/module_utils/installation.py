@@ -100,7 +100,7 @@ def find(root: str, version: str, arch: str, pins: list[str]) -> Installed | Non
 def members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """The archive's members without their only top directory; InstallError for one that would leave it."""
     for member in archive:
-        top, _, rest = member.name.lstrip("./").partition("/")
+        rest = member.name.lstrip("./").partition("/")[2]
         if not rest:
             continue
         parts = rest.split("/")

@@ -77,10 +77,14 @@ def members(site: Site) -> Iterator[Finding]:
         if c.cardinality == "singleton" and count > 1:
             yield Finding(code, "", f"group {c.group} has {count} hosts", f"leave one: two of {c.title} destroy each other's data")
         elif c.cardinality == "quorum" and (count < 3 or count % 2 == 0):
-            yield Finding(code, "", f"group {c.group} has {count} hosts", "make it an odd number from 3: a majority has to survive one host")
+            yield Finding(
+                code, "", f"group {c.group} has {count} hosts", "make it an odd number from 3: a majority has to survive one host"
+            )
         elif count < c.minimum:
             plural = "hosts" if count > 1 else "host"
-            yield Finding(code, "", f"group {c.group} has {count} {plural}", f"make it {c.minimum}: otherwise {c.title} is lost with one host")
+            yield Finding(
+                code, "", f"group {c.group} has {count} {plural}", f"make it {c.minimum}: otherwise {c.title} is lost with one host"
+            )
     if site.of_all("ha_virtual_address") and not site.groups.get("load_balancer"):
         yield Finding("members:load_balancer", "", "ha_virtual_address is set, but group load_balancer is empty", "put two hosts into it")
 
@@ -98,7 +102,12 @@ def names(site: Site) -> Iterator[Finding]:
     """Inventory names become labels, certificate names and directories."""
     for host in site.hosts:
         if host.lower() in RESERVED or not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", host):
-            yield Finding("name", host, "this inventory name cannot be a host name", "use letters, digits, dots and dashes, and none of " + ", ".join(sorted(RESERVED)))
+            yield Finding(
+                "name",
+                host,
+                "this inventory name cannot be a host name",
+                "use letters, digits, dots and dashes, and none of " + ", ".join(sorted(RESERVED)),
+            )
 
 
 def addresses(site: Site) -> Iterator[Finding]:
@@ -109,7 +118,7 @@ def addresses(site: Site) -> Iterator[Finding]:
             address = topology.host_address(host, site.hostvars[host])
         except topology.TopologyError as error:
             text = str(error).removeprefix(f"{host}: ")
-            problem, _, remedy = text.rpartition(": ")
+            problem, _colon, remedy = text.rpartition(": ")
             yield Finding("address", host, problem, remedy)
             continue
         if address in owners:
@@ -117,12 +126,24 @@ def addresses(site: Site) -> Iterator[Finding]:
         owners[address] = host
     virtual = str(site.of_all("ha_virtual_address") or "")
     if virtual and not topology.is_address(virtual):
-        yield Finding("virtual_address", "", f"ha_virtual_address is {virtual!r}, not an IP address", "set it to a free address in the network of the load balancers")
+        yield Finding(
+            "virtual_address",
+            "",
+            f"ha_virtual_address is {virtual!r}, not an IP address",
+            "set it to a free address in the network of the load balancers",
+        )
     elif virtual in owners:
-        yield Finding("virtual_address", owners[virtual], f"its own address is the virtual address {virtual}", "choose one that no host has")
+        yield Finding(
+            "virtual_address", owners[virtual], f"its own address is the virtual address {virtual}", "choose one that no host has"
+        )
     differing = {str(site.hostvars[h].get("ha_virtual_address") or "") for h in site.hosts}
     if len(differing) > 1:
-        yield Finding("virtual_address", "", f"ha_virtual_address differs between hosts ({', '.join(sorted(differing))})", "set it once, for the group all")
+        yield Finding(
+            "virtual_address",
+            "",
+            f"ha_virtual_address differs between hosts ({', '.join(sorted(differing))})",
+            "set it once, for the group all",
+        )
 
 
 @dataclass(frozen=True)
@@ -166,7 +187,7 @@ def ports(site: Site) -> Iterator[Finding]:
                     yield Finding("port", host, f"{its.owner} and {taken[place]} both want {its.address}:{its.port}", remedy)
                 taken.setdefault(place, its.owner)
         except topology.TopologyError as error:
-            problem, _, remedy = str(error).rpartition(": ")
+            problem, _colon, remedy = str(error).rpartition(": ")
             if "address" not in problem:
                 yield Finding("port", host, problem, remedy)
 
@@ -177,7 +198,12 @@ def replicas(site: Site) -> Iterator[Finding]:
     for host in site.groups.get("prometheus", []):
         label = str(site.hostvars[host].get("prometheus_replica", host))
         if label in labels:
-            yield Finding("replica", host, f"prometheus_replica is {label!r}, as on {labels[label]}", "give each replica another one, or leave it unset")
+            yield Finding(
+                "replica",
+                host,
+                f"prometheus_replica is {label!r}, as on {labels[label]}",
+                "give each replica another one, or leave it unset",
+            )
         labels[label] = host
 
 
@@ -220,7 +246,12 @@ def failure_domains(site: Site) -> Iterator[Finding]:
         groups.add(c.group)
         missing = [h for h in hosts if not domains[h]]
         if missing:
-            yield Finding(f"failure_domain:{c.group}", missing[0], "failure_domain is not given, though it is for others", f"set it on {', '.join(missing)}")
+            yield Finding(
+                f"failure_domain:{c.group}",
+                missing[0],
+                "failure_domain is not given, though it is for others",
+                f"set it on {', '.join(missing)}",
+            )
             continue
         counts = {d: sum(domains[h] == d for h in hosts) for d in {domains[h] for h in hosts}}
         largest = max(counts, key=lambda d: (counts[d], d))
@@ -249,16 +280,31 @@ def secrets(site: Site) -> Iterator[Finding]:
             for reason in sorted(reasons):
                 yield Finding(f"secret:{secret.variable}", "", f"{secret.variable} {reason}", secret.remedy)
             if len({str(site.hostvars[h].get(secret.variable)) for h in site.members(c)}) > 1:
-                yield Finding(f"secret:{secret.variable}", "", f"{secret.variable} differs between the hosts of {c.group}", "set it once, for the group")
+                yield Finding(
+                    f"secret:{secret.variable}",
+                    "",
+                    f"{secret.variable} differs between the hosts of {c.group}",
+                    "set it once, for the group",
+                )
     if site.groups.get("load_balancer"):
         users = site.of_all("haproxy_users") or {}
-        people = [offer.name for offer, _ in topology.offers(site.groups).values() if offer.users]
+        people = [offer.name for offer, _component in topology.offers(site.groups).values() if offer.users]
         if people and not users:
-            yield Finding("secret:haproxy_users", "", f"haproxy_users is empty, so that nobody may see {', '.join(people)}", "set it to a user name and a password")
+            yield Finding(
+                "secret:haproxy_users",
+                "",
+                f"haproxy_users is empty, so that nobody may see {', '.join(people)}",
+                "set it to a user name and a password",
+            )
         for name, password in users.items() if isinstance(users, Mapping) else ():
-            reason = weakness(password, r".{%d,}" % PASSWORD_LENGTH)
+            reason = weakness(password, f".{{{PASSWORD_LENGTH},}}")
             if reason:
-                yield Finding("secret:haproxy_users", "", f"the password of {name!r} in haproxy_users {reason}", f"give it at least {PASSWORD_LENGTH} characters")
+                yield Finding(
+                    "secret:haproxy_users",
+                    "",
+                    f"the password of {name!r} in haproxy_users {reason}",
+                    f"give it at least {PASSWORD_LENGTH} characters",
+                )
     if site.groups.get("prometheus") and not site.of_all("thanos_objstore") and site.groups.get("object_store"):
         for variable in ("thanos_s3_access_key", "thanos_s3_secret_key"):
             if not site.of_all(variable):

@@ -64,10 +64,12 @@ def listeners() -> list[dict[str, Any]]:
     """Address, port, process and unit of each TCP listener."""
     found = []
     for line in run("ss", "-Hltnp").splitlines():
-        address, _, port = line.split()[3].rpartition(":")
+        address, _colon, port = line.split()[3].rpartition(":")
         process = re.search(r'\(\("([^"]+)",pid=(\d+)', line)
         name, pid = process.groups() if process else ("", "")
-        found.append({"address": address.strip("[]").partition("%")[0], "port": int(port), "process": name, "unit": unit_of(pid) if pid else ""})
+        found.append(
+            {"address": address.strip("[]").partition("%")[0], "port": int(port), "process": name, "unit": unit_of(pid) if pid else ""}
+        )
     return found
 
 
@@ -131,7 +133,12 @@ def systems(site: Site, facts: Facts) -> Iterator[Finding]:
     for host, its in facts.items():
         system = (its["system"]["id"], its["system"]["version"])
         if system not in SUPPORTED:
-            yield Finding("system", host, f"it runs {' '.join(system).strip() or 'an unknown system'}", "use Debian 12 or 13, which are what is tested")
+            yield Finding(
+                "system",
+                host,
+                f"it runs {' '.join(system).strip() or 'an unknown system'}",
+                "use Debian 12 or 13, which are what is tested",
+            )
         if not its["systemd"]:
             yield Finding("systemd", host, "it does not run systemd", "boot it with systemd")
 
@@ -149,10 +156,12 @@ def clocks(site: Site, facts: Facts) -> Iterator[Finding]:
     known = {h: its["clock"] for h, its in facts.items() if its.get("clock")}
     if len(known) < 2:
         return
-    middle = sorted(offset for offset, _ in known.values())[len(known) // 2]
+    middle = sorted(offset for offset, _uncertainty in known.values())[len(known) // 2]
     for host, (offset, uncertainty) in known.items():
         if abs(offset - middle) - uncertainty > CLOCKS:
-            yield Finding("clock", host, f"its clock is {offset - middle:+.1f} s off the others'", "synchronise it (chrony or systemd-timesyncd)")
+            yield Finding(
+                "clock", host, f"its clock is {offset - middle:+.1f} s off the others'", "synchronise it (chrony or systemd-timesyncd)"
+            )
 
 
 def disks(site: Site, facts: Facts) -> Iterator[Finding]:
@@ -185,7 +194,9 @@ def occupied(site: Site, facts: Facts) -> Iterator[Finding]:
                 if socket_.port == listener["port"] and (everywhere or socket_.address == listener["address"]) and not known:
                     who = listener["unit"] or listener["process"] or "another process"
                     place = f"{listener['address']}:{listener['port']}"
-                    yield Finding("port", host, f"{who} listens on {place}, which {socket_.owner} needs", f"stop it, or set {socket_.variable}")
+                    yield Finding(
+                        "port", host, f"{who} listens on {place}, which {socket_.owner} needs", f"stop it, or set {socket_.variable}"
+                    )
 
 
 def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
@@ -199,13 +210,22 @@ def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
         for its in facts[host]["addresses"]:
             network = ipaddress.ip_network(f"{its['address']}/{its['prefix']}", strict=False)
             if its["address"] == mine and ipaddress.ip_address(virtual) not in network:
-                yield Finding("virtual_address", host, f"ha_virtual_address {virtual} is not in its network {network}", "choose a free address in it")
+                yield Finding(
+                    "virtual_address", host, f"ha_virtual_address {virtual} is not in its network {network}", "choose a free address in it"
+                )
     holders = [h for h, its in facts.items() if virtual in {a["address"] for a in its["addresses"]}]
     strangers = {facts[h]["neighbour"] for h in balancers} - {""}
     if strangers and not holders:
-        yield Finding("virtual_address", "", f"ha_virtual_address {virtual} is in use by {', '.join(sorted(strangers))}", "choose a free address")
+        yield Finding(
+            "virtual_address", "", f"ha_virtual_address {virtual} is in use by {', '.join(sorted(strangers))}", "choose a free address"
+        )
     if len(holders) > 1:
-        yield Finding("virtual_address", "", f"{', '.join(holders)} hold {virtual} at once", "let VRRP (IP protocol 112) pass between the load balancers")
+        yield Finding(
+            "virtual_address",
+            "",
+            f"{', '.join(holders)} hold {virtual} at once",
+            "let VRRP (IP protocol 112) pass between the load balancers",
+        )
 
 
 CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (systems, own, clocks, disks, resolution, occupied, virtual_address)

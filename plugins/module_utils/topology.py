@@ -96,9 +96,8 @@ def number_of(name: str, variables: Mapping[str, Any], default: int) -> int:
 def endpoint(comp: Component, port: str, host: str, hostvars: Mapping[str, Mapping[str, Any]]) -> Endpoint:
     """The endpoint of ``comp`` on ``host``."""
     variables = hostvars[host]
-    description = comp.ports.get(port)
     number = port_number(comp, port, variables)
-    assert description is not None
+    description = comp.ports[port]
     address = "127.0.0.1" if description.scope == "loopback" else host_address(host, variables)
     return Endpoint(host, address, number, description.scheme, comp.name)
 

@@ -34,7 +34,9 @@ from typing import Any
 STAGED = "{staged}"
 HIDDEN = "********"
 #: A name that says that its value is a secret, and the value.
-SECRET_VALUE = re.compile(r"(?i)((?:[\w-]*(?:passw|secret|token|credential|_key\b|auth_pass|api_key)[\w-]*)[\"']?\s*[:=\s]\s*[\"']?)([^\s\"',}]+)")
+SECRET_VALUE = re.compile(
+    r"(?i)((?:[\w-]*(?:passw|secret|token|credential|_key\b|auth_pass|api_key)[\w-]*)[\"']?\s*[:=\s]\s*[\"']?)([^\s\"',}]+)"
+)
 URL_PASSWORD = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
 
 
@@ -111,7 +113,7 @@ def read_tree(directory: str, secret: Iterable[str] | None) -> dict[str, File]:
     """The files of a directory. Without a list of secret paths, whatever others may not read counts as one."""
     known = None if secret is None else set(secret)
     found: dict[str, File] = {}
-    for top, _, names in os.walk(directory):
+    for top, _directories, names in os.walk(directory):
         for name in names:
             full = os.path.join(top, name)
             if not os.path.isfile(full):
@@ -151,7 +153,7 @@ def name_of_group(gid: int) -> str:
 
 def directory_modes(directory: str) -> set[int]:
     """Permission bits of a tree's directories."""
-    return {stat.S_IMODE(os.stat(top).st_mode) for top, _, _ in os.walk(directory)}
+    return {stat.S_IMODE(os.stat(top).st_mode) for top, _directories, _names in os.walk(directory)}
 
 
 # --- diff ----------------------------------------------------------------------------------------------------------
@@ -230,7 +232,7 @@ def write(directory: str, files: Iterable[File], directory_mode: int, group: str
         if os.geteuid() == 0:
             os.chown(full, *identifiers(file, lenient))
         os.chmod(full, file.mode)
-    for top, _, _ in os.walk(directory):
+    for top, _directories, _names in os.walk(directory):
         if os.geteuid() == 0:
             os.chown(top, *owned)
         os.chmod(top, directory_mode)

@@ -53,7 +53,7 @@ def frontend(front: Mapping[str, Any], identity: Client, user: str, password: st
     except Unanswered as error:
         missing.append(str(error))
     try:
-        status, _ = stranger.request("GET", front["check"])
+        status, _body = stranger.request("GET", front["check"])
         if status not in (401, 403):
             missing.append(f"it answers a stranger with {status}")
     except Unanswered:
@@ -61,7 +61,9 @@ def frontend(front: Mapping[str, Any], identity: Client, user: str, password: st
     return Observation(front["title"], where, missing)
 
 
-def queries(front: Mapping[str, Any], expected: Mapping[str, Sequence[str]], identity: Client, user: str, password: str) -> list[Observation]:
+def queries(
+    front: Mapping[str, Any], expected: Mapping[str, Sequence[str]], identity: Client, user: str, password: str
+) -> list[Observation]:
     """Through the query front end: every target is up, and each is seen once. expected: job → hosts."""
     place = front["endpoints"][0]
     client = Client(place["address"], place["port"], identity.ca, user=user, password=password, timeout=30)
@@ -75,9 +77,9 @@ def queries(front: Mapping[str, Any], expected: Mapping[str, Sequence[str]], ide
     found = []
     for job, hosts in sorted(expected.items()):
         mine = [(host, value) for name, host, value in series if name == job]
-        missing = [f"no data of {host}" for host in hosts if host not in {h for h, _ in mine}]
+        missing = [f"no data of {host}" for host in hosts if host not in {h for h, _value in mine}]
         missing += [f"{host} is down" for host, value in mine if value != "1"]
-        missing += [f"{host} is there {n} times" for host in hosts if (n := sum(h == host for h, _ in mine)) > 1]
+        missing += [f"{host} is there {n} times" for host in hosts if (n := sum(h == host for h, _value in mine)) > 1]
         found.append(Observation(f"Targets of {job}", "queries", missing, f"{len(mine)} up"))
     return found
 

@@ -39,10 +39,14 @@ options:
   expect:
     description:
       - What it has to show beyond being ready.
-      - V(targets_up) (prometheus), every target is up. V(peers) (alertmanager), the mesh has that many members.
-        V(stores) (thanos_query), it sees that many healthy stores. V(members) (alertmanager, thanos_query), a mapping of the name
-        under which a member is known to C(address:port); those that answer there have to be known. V(nodes) (object_store), that many hosts are connected. V(backends) (load_balancer), every member is in
-        rotation. V(holder) (keepalived), C(address:port) at which the virtual address answers.
+      - V(targets_up) (prometheus), every target is up.
+      - V(peers) (alertmanager), the mesh has that many members.
+      - V(stores) (thanos_query), it sees that many healthy stores.
+      - V(members) (alertmanager, thanos_query), a mapping of the name under which a member is known to its C(address:port). Those
+        that answer there have to be known.
+      - V(nodes) (object_store), that many hosts are connected.
+      - V(backends) (load_balancer, proxy), every member is in rotation.
+      - V(holder) (keepalived), C(address:port) at which the virtual address answers.
     type: dict
     default: {}
   after:

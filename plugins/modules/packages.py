@@ -49,7 +49,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 def installed(listing: str) -> set[str]:
     """Names of installed packages in the output of ``dpkg-query``."""
-    return {name.partition(":")[0] for name, _, state in (line.partition(" ") for line in listing.splitlines()) if state == "installed"}
+    return {
+        name.partition(":")[0] for name, _blank, state in (line.partition(" ") for line in listing.splitlines()) if state == "installed"
+    }
 
 
 def main() -> None:

@@ -122,7 +122,7 @@ def main() -> None:
         module.fail_json(msg=f"{os.path.basename(root)} {given['version']}: {error}")
     except OSError as error:
         module.fail_json(msg=f"{error.filename or root}: {error.strerror}")
-    moved = bool(found) and found.home != installation.current(root)
+    moved = found is not None and found.home != installation.current(root)
     if found and moved and not module.check_mode:
         # A version that is still here becomes the current one again.
         installation.point(root, found.home)

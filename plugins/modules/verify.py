@@ -114,7 +114,9 @@ def main() -> None:
     lines = [observation.line for observation in found]
     bad = [observation.line for observation in found if observation.missing]
     if bad:
-        module.fail_json(msg="\n".join([f"{len(bad)} of {len(found)} things are not as they should be:", *bad]), lines=lines, failures=len(bad))
+        module.fail_json(
+            msg="\n".join([f"{len(bad)} of {len(found)} things are not as they should be:", *bad]), lines=lines, failures=len(bad)
+        )
     module.exit_json(changed=False, lines=lines, failures=0)
 
 

@@ -79,7 +79,9 @@ def is_url(location: str) -> bool:
 def opened(location: str) -> Iterator[IO[bytes]]:
     """A URL or a file for reading. Absent when the server or directory answers but has no such file."""
     try:
-        stream = open_url(location, timeout=PATIENCE, http_agent="monitoring.ha") if is_url(location) else open(location, "rb")
+        stream: IO[bytes] = (
+            open_url(location, timeout=PATIENCE, http_agent="monitoring.ha") if is_url(location) else Path(location).open("rb")  # noqa: SIM115
+        )
     except FileNotFoundError as error:
         raise Absent(f"{location}: no such file") from error
     except urllib.error.HTTPError as error:
@@ -104,7 +106,7 @@ def listed(location: str, name: str) -> str:
     """The sha256 of ``name`` in a list of checksums; Absent when it is not there."""
     with opened(location) as stream:
         for line in stream.read().decode(errors="replace").splitlines():
-            checksum, _, file = line.strip().partition(" ")
+            checksum, _blank, file = line.strip().partition(" ")
             if file.strip().lstrip("*") == name:
                 return checksum.lower()
     raise Absent(f"{location} does not list {name}")
@@ -121,10 +123,13 @@ def measure(release: Release, source: str, path: Path) -> str:
         return digest(path)
     with gzip.open(path) as stream:
         if source == "build":
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            content = hashlib.sha256()
+            for chunk in iter(lambda: stream.read(CHUNK), b""):
+                content.update(chunk)
+            return content.hexdigest()
         with tarfile.open(fileobj=stream) as archive:
             program = archive.extractfile(f"{release.stem(path.name)}/{release.files[0]}")
-            return hashlib.file_digest(program, "sha256").hexdigest() if program else ""
+            return hashlib.sha256(program.read()).hexdigest() if program else ""
 
 
 def met_pin(release: Release, arch: str, path: Path, where: str, sources: Sequence[str]) -> str:

@@ -40,16 +40,19 @@ class BuildError(RuntimeError):
 
 def pack(files: Mapping[str, Path], top: str, target: Path) -> None:
     """An archive of ``files`` (name → file) below ``top``: the same input gives the same bytes."""
-    with target.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            directory = tarfile.TarInfo(top)
-            directory.type, directory.mode = tarfile.DIRTYPE, 0o755
-            archive.addfile(directory)
-            for name, path in sorted(files.items()):
-                data = path.read_bytes()
-                entry = tarfile.TarInfo(f"{top}/{name}")
-                entry.size, entry.mode = len(data), 0o755 if os.access(path, os.X_OK) else 0o644
-                archive.addfile(entry, io.BytesIO(data))
+    with (
+        target.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        directory = tarfile.TarInfo(top)
+        directory.type, directory.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(directory)
+        for name, path in sorted(files.items()):
+            data = path.read_bytes()
+            entry = tarfile.TarInfo(f"{top}/{name}")
+            entry.size, entry.mode = len(data), 0o755 if os.access(path, os.X_OK) else 0o644
+            archive.addfile(entry, io.BytesIO(data))
 
 
 def run(command: list[str], directory: Path, environment: Mapping[str, str], title: str, progress: Progress) -> str:
@@ -66,8 +69,7 @@ def run(command: list[str], directory: Path, environment: Mapping[str, str], tit
         text=True,
         errors="replace",
     ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in process.stdout or ():
             lines.append(line.rstrip())
             if time.monotonic() - told >= INTERVAL:
                 told = time.monotonic()
@@ -120,7 +122,9 @@ def cargo(release: Release, recipe: Mapping[str, Any], arch: str, work: Path, pr
     fetched = sorted(home.glob(f"registry/cache/*/{recipe['crate']}-{release.version}.crate"))
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in fetched}
     if digests != {release.pins.get("crate")}:
-        raise BuildError(f"{title}: the crate has sha256 {', '.join(digests) or '(not found)'}, the lock file says {release.pins.get('crate')}")
+        raise BuildError(
+            f"{title}: the crate has sha256 {', '.join(digests) or '(not found)'}, the lock file says {release.pins.get('crate')}"
+        )
     environment = {f"CARGO_PROFILE_RELEASE_{key.upper()}": str(value) for key, value in recipe.get("profile", {}).items()}
     environment["RUSTFLAGS"] = f"--remap-path-prefix={home}=/cargo --remap-path-prefix={work}=/build"
     features = ["--no-default-features", "--features", ",".join(recipe["features"])]

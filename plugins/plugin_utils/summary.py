@@ -43,7 +43,9 @@ def endpoints(
     return {key: value for key, value in found.items() if value}
 
 
-def table(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any], pki: str) -> list[str]:
+def table(
+    groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any], pki: str
+) -> list[str]:
     """Lines for people: no password is in them."""
     lines = ["What runs where"]
     for component in COMPONENTS.values():

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-# The package under test, and the helpers beside this file.
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+from .contract import Contract
+from .databases import DatabaseServer, Postgres
+from .instances import Instance, Make, database_section
 
-from contract import Contract
-from databases import DatabaseServer, Postgres
-from instances import Instance, database_section
-
-Make = Callable[..., Instance]
 CONTRACT_VERSION = "13.0.1"
+
+# The package under test.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 
 @pytest.fixture(scope="session")

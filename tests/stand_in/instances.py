@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import requests
-from databases import DatabaseServer, free_port
+
+from .databases import DatabaseServer, free_port
 
 PACKAGE = Path(__file__).parents[1] / "grafana_stand_in"
 ADMIN = ("admin", "correct horse")
@@ -128,3 +130,6 @@ class Instance:
             if line.startswith(f"{name} "):
                 return float(line.split(" ")[-1])
         raise KeyError(name)
+
+
+Make = Callable[..., Instance]

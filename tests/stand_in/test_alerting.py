@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import requests
 import yaml
-from instances import Instance
+
+from .instances import Instance
 
 ROOT = "/api/v1/provisioning"
 PLAIN = {"X-Disable-Provenance": "true"}

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from instances import Instance
-from test_dashboards import V2
+
+from .instances import Instance
+from .test_dashboards import V2
 
 Released = Callable[[str], Instance]
 ROOT = "/apis/dashboard.grafana.app"

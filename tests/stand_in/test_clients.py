@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from grafana_client import GrafanaApi
 from grafana_client.client import GrafanaClientError
-from instances import ADMIN, Instance
+
+from .instances import ADMIN, Instance
 
 VERSIONS = ("11.6.0", "12.4.0", "13.0.1")
 

@@ -6,12 +6,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import requests
-from conftest import Make
-from databases import DatabaseServer, MariaDB, Postgres, free_port
-from instances import ADMIN, Instance, Refused, database_section
+
+from .databases import DatabaseServer, MariaDB, Postgres, free_port
+from .instances import ADMIN, Instance, Make, Refused, database_section
 
 VERSION = "13.0.1"
 Start = Callable[..., list[Instance]]
@@ -77,7 +78,7 @@ def test_writers_side_by_side(start: Start) -> None:
         client.auth = ADMIN
         for number in range(12):
             for uid in (f"own-{offset}-{number}", f"shared-{number}"):
-                body = {"dashboard": {"uid": uid, "title": uid}, "overwrite": True}
+                body: dict[str, Any] = {"dashboard": {"uid": uid, "title": uid}, "overwrite": True}
                 statuses.append(client.post(f"{instance.url}/api/dashboards/db", json=body, timeout=30).status_code)
 
     threads = [threading.Thread(target=work, args=(instance, offset)) for offset, instance in enumerate((one, two, one, two))]
@@ -119,7 +120,7 @@ def test_lists_lag_behind_the_writes_of_others(start: Start) -> None:
     one, two = start(2)
     one.post("/api/dashboards/db", {"dashboard": {"uid": "kept", "title": "old"}}).raise_for_status()
     one.post("/api/dashboards/db", {"dashboard": {"uid": "gone", "title": "gone"}}).raise_for_status()
-    two.faults(list_lag_seconds=2)
+    two.faults(list_lag_seconds=3)
 
     def listed(instance: Instance) -> dict[str, str]:
         return {hit["uid"]: hit["title"] for hit in instance.get("/api/search?type=dash-db").json()}
@@ -132,27 +133,31 @@ def test_lists_lag_behind_the_writes_of_others(start: Start) -> None:
     assert listed(one) == {"new": "new", "kept": "changed", "own": "own"}
     assert listed(two) == {"kept": "old", "gone": "gone", "own": "own"}, "its own write it has at once"
     assert two.get("/api/folders").json() == [] and two.get("/api/dashboards/uid/new").status_code == 200
-    until(lambda: listed(two) == listed(one), 5)
+    until(lambda: listed(two) == listed(one), 6)
     assert [folder["uid"] for folder in two.get("/api/folders").json()] == ["folder"]
     two.delete("/-/stand-in/faults").raise_for_status()
 
 
 def test_alertmanagers_poll(make: Make, postgres: DatabaseServer) -> None:
-    sections = {
-        "database": database_section(postgres, postgres.new_database()),
-        "unified_alerting": {"alertmanager_config_poll_interval": "2s"},
-    }
+    polling = {"alertmanager_config_poll_interval": "3s"}
+    sections = {"database": database_section(postgres, postgres.new_database()), "unified_alerting": polling}
     one, two = make(VERSION, sections).start(), make(VERSION, sections).start()
     path, status = "/api/v1/provisioning/contact-points", "/api/alertmanager/grafana/api/v2/status"
-    body = {"uid": "p", "name": "pager", "type": "webhook", "settings": {"url": "http://127.0.0.1:9"}}
 
-    def known(instance: Instance) -> bool:
-        return "pager" in instance.get(status).json()["config"]["original"]
+    def add(name: str) -> None:
+        body = {"uid": name, "name": name, "type": "webhook", "settings": {"url": "http://127.0.0.1:9"}}
+        one.post(path, body).raise_for_status()
 
-    one.post(path, body).raise_for_status()
-    assert known(one), "at once where it was changed"
-    assert any(point["uid"] == "p" for point in two.get(path).json()), "the API reads the database"
-    until(lambda: known(two), 4)
+    def known(instance: Instance, name: str) -> bool:
+        return name in instance.get(status).json()["config"]["original"]
+
+    add("first")
+    assert known(one, "first"), "at once where it was changed"
+    until(lambda: known(two, "first"), 6)
+    add("second")
+    assert any(point["uid"] == "second" for point in two.get(path).json()), "the API reads the database"
+    assert not known(two, "second"), "it has just polled"
+    until(lambda: known(two, "second"), 6)
 
 
 def test_gossip(make: Make, postgres: DatabaseServer) -> None:
@@ -185,7 +190,8 @@ def test_database_restart(start: Start, server: DatabaseServer) -> None:
     server.start()
     assert instance.get("/api/org").status_code == 200, "no stale connection is in the way"
     assert instance.post("/api/folders", {"title": "x"}).status_code == 200
-    until(lambda: requests.get(health, timeout=5).status_code == 200, 8)
+    if server.kind == "postgres":
+        until(lambda: requests.get(health, timeout=5).status_code == 200, 8)
     server.restart()
     assert instance.post("/api/folders", {"title": "y"}).status_code == 200, "a write neither, right after a restart"
 

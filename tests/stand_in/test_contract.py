@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import schemathesis
-from contract import Contract, document
 from hypothesis import HealthCheck, settings
-from instances import ADMIN, Instance
+
+from .contract import Contract, document
+from .instances import ADMIN, Instance
 
 SCHEMA = schemathesis.openapi.from_dict(document())
 SCHEMA.config.generation.update(modes=[schemathesis.GenerationMode.POSITIVE])
@@ -110,7 +111,7 @@ def seeds() -> dict[str, dict[str, str]]:
 @SCHEMA.parametrize()
 @settings(max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 def test_answers_keep_to_the_contract(
-    case: schemathesis.Case, grafana: Instance, contract: Contract, world: World, seeds: dict[str, dict[str, str]]
+    case: schemathesis.Case[Any], grafana: Instance, contract: Contract, world: World, seeds: dict[str, dict[str, str]]
 ) -> None:
     label = case.operation.label
     if label in _SKIPPED:

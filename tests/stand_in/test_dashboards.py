@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import Make
-from databases import DatabaseServer
-from instances import Instance, database_section
+
+from .databases import DatabaseServer
+from .instances import Instance, Make, database_section
 
 Released = Callable[[str], Instance]
 ALL = ("11.6.0", "12.4.0", "13.0.1", "13.1.0")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Make
-from databases import DatabaseServer
-from instances import Instance, database_section
-from upstream import Authority, Upstream
+
+from .databases import DatabaseServer
+from .instances import Instance, Make, database_section
+from .upstream import Authority, Upstream
 
 SOURCE = {"type": "prometheus", "access": "proxy", "url": "http://127.0.0.1:9"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,9 +10,10 @@ from grafana_stand_in.alerting import matching
 from grafana_stand_in.datasource import expressions
 from grafana_stand_in.datasource.prometheus import QueryError, Series
 
+ONE_NUMBER: expressions.Numbers = [({}, 4.0)]
 RESULTS: expressions.Results = {
     "A": [Series({"job": "a"}, [(1.0, 1.0), (2.0, 3.0)]), Series({"job": "b"}, [(1.0, 7.0)])],
-    "B": [({}, 4.0)],
+    "B": ONE_NUMBER,
 }
 
 
@@ -89,5 +90,5 @@ def test_routes() -> None:
     ],
 )
 def test_time_intervals(interval: dict[str, Any], expected: bool) -> None:
-    moment = datetime(2026, 6, 30, 10, 30, tzinfo=timezone.utc)
+    moment = datetime(2026, 6, 30, 10, 30, tzinfo=UTC)
     assert matching.active(interval, moment.timestamp()) is expected

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from instances import ADMIN, Instance
+
+from .instances import ADMIN, Instance
 
 
 @pytest.fixture(autouse=True)
@@ -43,13 +44,13 @@ def test_dropped_connections(grafana: Instance, name: str) -> None:
 
 
 def test_latency_and_slow_bodies(grafana: Instance) -> None:
-    grafana.faults(latency_ms=200, paths="^/api/org$")
+    grafana.faults(latency_ms=700, paths="^/api/org$")
     started = time.monotonic()
     assert statuses(grafana, 1) == [200]
-    assert time.monotonic() - started > 0.2
+    assert time.monotonic() - started > 0.7
     started = time.monotonic()
     assert grafana.get("/api/user").status_code == 200
-    assert time.monotonic() - started < 0.2, "other paths are as fast as ever"
+    assert time.monotonic() - started < 0.7, "other paths are as fast as ever"
     grafana.faults(body_bytes_per_second=500)
     started = time.monotonic()
     assert statuses(grafana, 1) == [200]

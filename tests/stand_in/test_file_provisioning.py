@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Make
-from databases import DatabaseServer
-from instances import Instance, database_section
+
+from .databases import DatabaseServer
+from .instances import Instance, Make, database_section
 
 ROOT = "/api/v1/provisioning"
 

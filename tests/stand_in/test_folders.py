@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import Make
-from databases import DatabaseServer
-from instances import Instance, database_section
+
+from .databases import DatabaseServer
+from .instances import Instance, Make, database_section
 
 
 def folder(grafana: Instance, uid: str, parent: str = "", title: str = "") -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import requests
-from conftest import Make
-from databases import DatabaseServer
-from instances import ADMIN, Instance, database_section
+
+from .databases import DatabaseServer
+from .instances import ADMIN, Instance, Make, database_section
 
 
 def anonymous(instance: Instance, path: str, method: str = "GET", **options: object) -> requests.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from instances import Instance
+from .instances import Instance
 
 
 def test_library_elements(grafana: Instance, name: str) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import Make
-from databases import DatabaseServer, free_port
-from instances import Instance, database_section
-from upstream import Upstream
+
+from .databases import DatabaseServer, free_port
+from .instances import Instance, Make, database_section
+from .upstream import Upstream
 
 ROOT = "/api/v1/provisioning"
 FAST = {"feature_toggles": {"enable": "configurableSchedulerTick"}}
@@ -24,7 +24,7 @@ def upstream() -> Iterator[Upstream]:
 
 
 def alerting(port: int = 0, peers: str = "", **more: str) -> dict[str, str]:
-    ha = {"ha_peers": peers, "ha_listen_address": f"127.0.0.1:{port}", "ha_peer_timeout": "2s"} if peers else {}
+    ha = {"ha_peers": peers, "ha_listen_address": f"127.0.0.1:{port}", "ha_peer_timeout": "1s"} if peers else {}
     return {"scheduler_tick_interval": "1s", "alertmanager_config_poll_interval": "1s", **ha, **more}
 
 
@@ -73,7 +73,7 @@ def test_one_notification_of_a_cluster(make: Make, postgres: DatabaseServer, ups
     configure(nodes[0], upstream)
     until(lambda: bool(upstream.notifications), 10)
     until(lambda: [state(node) for node in nodes] == ["firing", "firing"], 10)
-    time.sleep(4)
+    time.sleep(2.5)
     (first,) = upstream.notifications
     assert (first["status"], first["receiver"], len(first["alerts"])) == ("firing", "hook", 1)
     alert = first["alerts"][0]
@@ -84,7 +84,7 @@ def test_one_notification_of_a_cluster(make: Make, postgres: DatabaseServer, ups
     assert nodes[1].get("/api/alertmanager/grafana/api/v2/alerts").json()[0]["labels"]["job"] == "a"
     upstream.values = [({"job": "a"}, 1.0), ({"job": "b"}, 1.0)]
     until(lambda: len(upstream.notifications) == 2, 10)
-    time.sleep(4)
+    time.sleep(2.5)
     assert [one["status"] for one in upstream.notifications] == ["firing", "resolved"]
     text = nodes[0].get("/metrics").text
     assert 'grafana_alerting_rule_evaluations_total{org="1"}' in text and 'grafana_alerting_alerts{state="normal"} 2' in text
@@ -123,7 +123,7 @@ def test_pending_silences_and_errors(make: Make, postgres: DatabaseServer, upstr
     configure(node, upstream, **{"for": "3s"}, execErrState="Error")
     until(lambda: state(node) == "pending", 10)
     until(lambda: state(node) == "firing", 10)
-    time.sleep(2.5)
+    time.sleep(2)
     assert upstream.notifications == [], "silenced"
     shown = node.get("/api/alertmanager/grafana/api/v2/alerts").json()[0]
     assert shown["status"]["state"] == "suppressed"

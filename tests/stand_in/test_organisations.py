@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from conftest import Make
-from databases import DatabaseServer
-from instances import Instance, database_section
+import requests
+
+from .databases import DatabaseServer
+from .instances import Instance, Make, database_section
 
 
 def test_organisations(grafana: Instance, name: str) -> None:
@@ -166,12 +167,10 @@ def test_server_administration(grafana: Instance) -> None:
 
 
 def test_health_and_metrics(grafana: Instance) -> None:
-    import requests
-
     answer = requests.get(f"{grafana.url}/api/health", timeout=5)
     assert answer.headers["Content-Type"] == "application/json; charset=UTF-8"
-    text = '{\n  "database": "ok",\n  "version": "13.0.1",\n  "commit": "%s",\n  "apiserver": "ok"\n}' % answer.json()["commit"]
-    assert answer.text == text
+    commit = answer.json()["commit"]
+    assert answer.text == f'{{\n  "database": "ok",\n  "version": "13.0.1",\n  "commit": "{commit}",\n  "apiserver": "ok"\n}}'
     assert requests.head(f"{grafana.url}/api/health", timeout=5).status_code == 200
     assert requests.post(f"{grafana.url}/api/health", timeout=5).status_code == 404
     alive = requests.get(f"{grafana.url}/healthz", timeout=5)
@@ -182,8 +181,6 @@ def test_health_and_metrics(grafana: Instance) -> None:
 
 
 def test_metrics_with_a_password(make: Make, postgres: DatabaseServer) -> None:
-    import requests
-
     metrics = {"basic_auth_username": "m", "basic_auth_password": "p"}
     instance = make("11.6.0", {"database": database_section(postgres, postgres.new_database()), "metrics": metrics}).start()
     assert requests.get(f"{instance.url}/metrics", timeout=5).status_code == 401

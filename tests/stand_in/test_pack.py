@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from databases import DatabaseServer, free_port
 from grafana_stand_in import pack
-from instances import database_section
+
+from .databases import DatabaseServer, free_port
+from .instances import database_section
 
 
 @pytest.fixture(scope="module")

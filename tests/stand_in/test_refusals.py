@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Make
-from databases import DatabaseServer
-from instances import Instance, Refused, database_section
+
+from .databases import DatabaseServer
+from .instances import Instance, Make, Refused, database_section
 
 VERSION = "12.4.0"
 SOURCE = "apiVersion: 1\ndatasources:\n- {name: %s, uid: %s, type: prometheus, access: proxy, url: 'http://127.0.0.1:9'}\n"

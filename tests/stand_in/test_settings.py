@@ -9,7 +9,8 @@ from grafana_stand_in.database.dialect import Target
 from grafana_stand_in.provisioning.files import expanded
 from grafana_stand_in.settings import ini, settings
 from grafana_stand_in.settings.settings import Settings, SettingsError
-from instances import make_home
+
+from .instances import make_home
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from conftest import Make
-from databases import DatabaseServer, MariaDB, Postgres
-from instances import Refused, database_section
-from upstream import Authority
+
+from .databases import DatabaseServer, MariaDB, Postgres
+from .instances import Make, Refused, database_section
+from .upstream import Authority
 
 VERSION = "12.4.0"
 

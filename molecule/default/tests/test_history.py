@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.scenario.stack import Stack, wait_for
 
 
@@ -12,7 +14,8 @@ def test_blocks_arrive_in_the_object_store(stack: Stack) -> None:
 
 def test_the_store_gateway_alone_answers(stack: Stack) -> None:
     def answered() -> bool:
-        parameters = {"storeMatch[]": '{__address__=~".*:10905"}', "dedup": "true", "partial_response": "false"}
+        # No sidecar is asked, and an incomplete answer is an error.
+        parameters: dict[str, Any] = {"storeMatch[]": '{__address__=~".*:10905"}', "partial_response": "false"}
         return bool(stack.query('count(count_over_time(up{job="node_exporter"}[30m]))', **parameters))
 
     assert wait_for("an answer from the store gateway", answered, 300, 5)

@@ -8,6 +8,7 @@ import ssl
 
 import pytest
 import requests
+
 from tests.scenario.stack import Stack
 
 #: Protocols that authenticate with a shared secret of their own: Garage's RPC.

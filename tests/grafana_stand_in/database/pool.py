@@ -53,9 +53,7 @@ class Pool:
             self._stale_before = time.monotonic()
             self._close(connection)
             self.discard_idle()
-        elif connection.opened < self._stale_before:
-            self._close(connection)
-        elif len(self._idle) >= self._max_idle:
+        elif connection.opened < self._stale_before or len(self._idle) >= self._max_idle:
             self._close(connection)
         else:
             self._idle.append(connection)

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.encrypt import do_encrypt
 
 DOCUMENTATION = r"""
-name: crypt
+name: haproxy_password
 short_description: A password as HAProxy stores it
 version_added: 0.1.0
 author: monitoring.ha contributors (@monitoring-ha)
@@ -35,7 +35,7 @@ options:
 EXAMPLES = r"""
 - name: In a userlist
   ansible.builtin.debug:
-    msg: "user admin password {{ vaulted_password | monitoring.ha.crypt('admin') }}"
+    msg: "user admin password {{ vaulted_password | monitoring.ha.haproxy_password('admin') }}"
 """
 
 RETURN = r"""
@@ -48,17 +48,17 @@ _value:
 ROUNDS = 1000
 
 
-def crypt(password: str, user: str) -> str:
+def haproxy_password(password: str, user: str) -> str:
     """``$5$rounds=1000$…``, the same for the same user and password."""
     if not password:
-        raise AnsibleFilterError(f"crypt: the password of {user!r} is empty")
+        raise AnsibleFilterError(f"haproxy_password: the password of {user!r} is empty")
     digest = hmac.new(password.encode(), f"monitoring.ha {user}".encode(), hashlib.sha256).digest()
     salt = base64.b64encode(digest, altchars=b"./").decode()[:16]
     return str(do_encrypt(str(password), "sha256_crypt", salt=salt, rounds=ROUNDS))
 
 
 class FilterModule:
-    """``password | monitoring.ha.crypt(user)``."""
+    """``password | monitoring.ha.haproxy_password(user)``."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"crypt": crypt}
+        return {"haproxy_password": haproxy_password}

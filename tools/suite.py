@@ -1,0 +1,129 @@
+"""The suite: lint, unit tests and scenarios, a line for each part, and one line at the end.
+
+``python -m tools.suite [--all] [PART …]``; parts are ``lint``, ``unit``, the names of the scenarios, or one gate of lint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tools import lint
+from tools.steps import LOGS, ROOT, TAIL, clock, run
+
+BIN = Path(sys.executable).parent
+REPORTS = ROOT / "build" / "reports"
+#: Scenarios of ``make test``, and those that only ``make test-all`` runs; each with the strategy it runs under.
+SCENARIOS = {"default": "mitogen_linear"}
+LONG: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the suite. passed, failed: what it counted."""
+
+    name: str
+    passed: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    output: str = ""
+
+    def __str__(self) -> str:
+        state = "ok" if not self.failed else "FAILED"
+        return f"{self.name:24} {state:7} {self.passed:5} passed {self.failed:4} failed  {clock(self.seconds):>6}"
+
+
+def counted(report: Path) -> tuple[int, int]:
+    """(passed, failed) of a JUnit report; (0, 1) when there is none, as the run died before it."""
+    try:
+        suites = ElementTree.parse(report).getroot().iter("testsuite")
+        totals = [[int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")] for suite in suites]
+    except (OSError, ElementTree.ParseError):
+        return 0, 1
+    tests, failures, errors, skipped = (sum(column) for column in zip(*totals, strict=True))
+    return tests - failures - errors - skipped, failures + errors
+
+
+def gate(name: str, command: Sequence[str], directory: Path) -> Part:
+    """One quality gate."""
+    done = run(f"lint-{name}", command, directory=directory, timeout=900)
+    return Part(f"lint: {name}", int(not done.code), int(bool(done.code)), done.seconds, done.output)
+
+
+def unit() -> Part:
+    """Unit tests: no network, no hosts."""
+    report = REPORTS / "unit.xml"
+    report.unlink(missing_ok=True)
+    done = run("unit", [str(BIN / "pytest"), "-q", "tests/unit", f"--junitxml={report}"], timeout=1200)
+    passed, failed = counted(report)
+    return Part("unit", passed, failed or int(bool(done.code)), done.seconds, done.output)
+
+
+def scenario(name: str, strategy: str) -> Part:
+    """A Molecule scenario, with its hosts made before and removed after, also when it fails."""
+    report = REPORTS / f"{name}.xml"
+    report.unlink(missing_ok=True)
+    environment = {
+        "MONITORING_HA_STRATEGY": strategy,
+        "PYTEST_ADDOPTS": f"--junitxml={report}",
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    }
+    molecule = str(BIN / "molecule")
+    try:
+        done = run(f"scenario-{name}", [molecule, "test", "--scenario-name", name], environment=environment, timeout=3600)
+    finally:
+        run(f"scenario-{name}-destroy", [molecule, "destroy", "--scenario-name", name], environment=environment, timeout=600)
+    steps = {match[0]: match[1] for match in re.findall(rf"\[{name} > (\w+)\] Executed: (\w+)", done.output)}
+    played = [result == "Successful" for step, result in steps.items() if step in ("check", "converge", "idempotence", "side_effect")]
+    passed, failed = counted(report)
+    failed += played.count(False)
+    return Part(f"scenario: {name}", passed + played.count(True), failed or int(bool(done.code)), done.seconds, done.output)
+
+
+def parts(everything: bool) -> dict[str, Callable[[], Part]]:
+    """Every part by its name, in the order in which they run."""
+    found: dict[str, Callable[[], Part]] = {}
+    for name, command, directory in lint.parts():
+        found[name] = lambda name=name, command=command, directory=directory: gate(name, command, directory)  # type: ignore[misc]
+    found["unit"] = unit
+    for name, strategy in {**SCENARIOS, **(LONG if everything else {})}.items():
+        found[name] = lambda name=name, strategy=strategy: scenario(name, strategy)  # type: ignore[misc]
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true", help="the long scenarios too")
+    parser.add_argument("part", nargs="*", help="only these")
+    arguments = parser.parse_args()
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    known = parts(arguments.all or bool(arguments.part))
+    gates = [name for name, _, _ in lint.parts()]
+    wanted = [name for part in arguments.part for name in (gates if part == "lint" else [part])] or list(known)
+    if unknown := set(wanted) - set(known):
+        sys.exit(f"no part {', '.join(sorted(unknown))}; there are: lint, {', '.join(known)}")
+    done: list[Part] = []
+    for name in wanted:
+        try:
+            part = known[name]()
+        except KeyboardInterrupt:
+            sys.exit("interrupted")
+        if part.failed:
+            print("".join(f"  | {line}\n" for line in part.output.splitlines()[-TAIL:]), end="")
+        print(part, flush=True)
+        done.append(replace(part, output=""))
+    failed = sum(part.failed for part in done)
+    if failed:
+        print(f"logs of all parts: {LOGS.relative_to(ROOT)}")
+    print(f"{sum(part.passed for part in done)} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
