@@ -173,6 +173,8 @@ COMPONENTS: dict[str, Component] = {
             "alertmanager",
             ports={"http": Port(9093), "cluster": Port(9094)},
             metrics=("http", "/metrics"),
+            # A member that dials one that has vanished says nothing to the others for ten seconds.
+            upstreams=(Upstream("mesh", "cluster", ("http", "/-/healthy"), each=True, near=False),),
             stateful=True,
             data="/var/lib/alertmanager",
             config="/etc/alertmanager",
@@ -263,6 +265,7 @@ COMPONENTS: dict[str, Component] = {
                 # Garage speaks neither TLS nor client certificates: a TLS proxy beside it does.
                 "s3": Port(3900),
                 "rpc": Port(3901, security="secret", scheme="rpc"),
+                "rpc_local": Port(3911, scope="loopback", security="secret", scheme="rpc"),
                 "s3_local": _loopback(3910),
                 "admin_local": _loopback(3903),
             },
@@ -292,7 +295,7 @@ COMPONENTS: dict[str, Component] = {
             "haproxy",
             ports={"http": Port(8406)},
             metrics=("http", "/metrics"),
-            beside=("object_store", "thanos_sidecar", "thanos_query", "thanos_query_frontend", "thanos_store", "thanos_compact"),
+            beside=("alertmanager", "object_store", "thanos_sidecar", "thanos_query", "thanos_query_frontend", "thanos_store", "thanos_compact"),
             config="/etc/monitoring-ha/proxy",
         ),
         Component(

@@ -49,9 +49,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 def installed(listing: str) -> set[str]:
     """Names of installed packages in the output of ``dpkg-query``."""
-    return {
-        name.partition(":")[0] for name, _blank, state in (line.partition(" ") for line in listing.splitlines()) if state == "installed"
-    }
+    lines = (line.partition(" ") for line in listing.splitlines())
+    return {name.partition(":")[0] for name, _blank, state in lines if state == "installed"}
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -69,14 +70,19 @@ class Instance:
         path = self.directory / "output"
         return path.read_text() if path.exists() else ""
 
-    def spawn(self) -> subprocess.Popen[bytes]:
-        """Starts without waiting."""
+    def write_configuration(self) -> Path:
         lines = []
         for section, keys in self.sections.items():
             lines += [f"[{section}]", *(f'{key} = """{value}"""' for key, value in keys.items())]
-        (self.directory / "grafana.ini").write_text("\n".join(lines) + "\n")
+        path = self.directory / "grafana.ini"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Starts without waiting."""
+        config = self.write_configuration()
         environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), **self.environment}
-        words = [sys.executable, "-m", PACKAGE.name, "server", f"--config={self.directory / 'grafana.ini'}", f"--homepath={self.home}"]
+        words = [sys.executable, "-m", PACKAGE.name, "server", f"--config={config}", f"--homepath={self.home}"]
         with (self.directory / "output").open("ab") as output:
             self._process = subprocess.Popen(words, env=environment, cwd=self.directory, stdout=output, stderr=output)
         return self._process
@@ -88,9 +94,9 @@ class Instance:
                 self._process = None
                 raise Refused(self.log)
             try:
-                requests.get(f"{self.url}/healthz", timeout=2, verify=False)
-                return self
-            except requests.ConnectionError:
+                with socket.create_connection(("127.0.0.1", int(self.sections["server"]["http_port"])), 2):
+                    return self
+            except OSError:
                 time.sleep(0.05)
         raise AssertionError(f"not up after {timeout} s: {self.log}")
 

@@ -211,7 +211,8 @@ def test_leader_that_became_read_only(make: Make, postgres: DatabaseServer) -> N
 
 
 def test_provisioning_on_every_node(make: Make, server: DatabaseServer) -> None:
-    sections = {"database": database_section(server, server.new_database())}
+    # Started at once, the nodes have to wait for each other's migrations.
+    sections = {"database": {**database_section(server, server.new_database()), "locking_attempt_timeout_sec": "20"}}
     instances = [make(VERSION, sections) for _ in range(3)]
     files = {
         "datasources/a.yaml": "datasources: [{name: a, type: prometheus}]\n",

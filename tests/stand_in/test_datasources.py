@@ -205,6 +205,7 @@ def test_correlations(grafana: Instance, name: str) -> None:
     body = {"targetUID": f"{name}b", "label": "l", "type": "query", "config": {"field": "f", "target": {"expr": "x"}}}
     made = grafana.post(path, body).json()["result"]
     assert grafana.get(f"{path}/{made['uid']}").json()["targetUID"] == f"{name}b"
+    assert [one["uid"] for one in grafana.get(path).json()] == [made["uid"]]
     changed = grafana.call("PATCH", f"{path}/{made['uid']}", {"label": "m"})
     assert changed.json()["result"]["label"] == "m" and changed.json()["result"]["config"]["field"] == "f"
     assert made["uid"] in {one["uid"] for one in grafana.get(f"/api/datasources/correlations?sourceUID={name}a").json()}

@@ -131,6 +131,9 @@ def test_permissions(grafana: Instance, name: str) -> None:
     assert [(one["team"], one["inherited"]) for one in listed if one["team"]] == [(name, True)]
     assert grafana.post(f"/api/dashboards/uid/{name}d/permissions", {"items": [{"userId": viewer, "permission": 4}]}).status_code == 200
     assert grafana.get(f"/api/dashboards/uid/{name}d/permissions", **who).status_code == 200
+    grafana.post("/api/dashboards/db", {"dashboard": {"uid": f"{name}d", "title": "at the root"}, "overwrite": True}).raise_for_status()
+    roles = {one.get("role") for one in grafana.get(f"/api/dashboards/uid/{name}d/permissions").json()}
+    assert {"Editor", "Viewer"} <= roles, "what it inherited is gone"
     for items in ([{"role": "Viewer"}], [{"role": "Viewer", "userId": 1, "permission": 1}], [{"role": "Viewer", "permission": 1}] * 2):
         assert grafana.post(path, {"items": items}).status_code == 400
 

@@ -40,17 +40,13 @@ def test_layout(archive: bytes) -> None:
 
 
 def interpreters() -> list[Path]:
-    """Every python3 of the machine that is new enough; the hosts have 3.11 or 3.13."""
-    candidates = [Path("/usr/bin/python3"), *sorted(Path.home().glob(".pyenv/versions/3.1[1-9]*/bin/python3"))]
-    found = []
-    for candidate in candidates:
-        if candidate.exists():
-            version = subprocess.run(
-                [candidate, "-c", "import sys; print(sys.version_info >= (3, 11))"], capture_output=True, text=True
-            ).stdout
-            if version.strip() == "True":
-                found.append(candidate)
-    return found
+    """The versions that the hosts have, as far as this machine has them too."""
+    candidates = [Path("/usr/bin/python3"), *sorted(Path.home().glob(".pyenv/versions/3.1*/bin/python3"))]
+    found: dict[str, Path] = {}
+    for candidate in filter(Path.exists, candidates):
+        words = [str(candidate), "-c", "import sys; print(*sys.version_info[:2], sep='.')"]
+        found.setdefault(subprocess.run(words, capture_output=True, text=True).stdout.strip(), candidate)
+    return [found[version] for version in ("3.11", "3.13") if version in found]
 
 
 @pytest.mark.parametrize("python", interpreters(), ids=str)

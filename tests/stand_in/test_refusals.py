@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from grafana_stand_in.log import SINK
+from grafana_stand_in.release import Release
+from grafana_stand_in.server import REFUSALS
+from grafana_stand_in.server import Instance as Server
+from grafana_stand_in.settings import settings
 
 from .databases import DatabaseServer
 from .instances import Instance, Make, Refused, database_section
@@ -15,75 +20,92 @@ SOURCE = "apiVersion: 1\ndatasources:\n- {name: %s, uid: %s, type: prometheus, a
 POINT = "contactPoints:\n- orgId: 1\n  name: pager\n  receivers: [{uid: pager, type: webhook, settings: {url: 'http://127.0.0.1:9'}}]\n"
 
 
+Prepare = Callable[..., Instance]
+
+
 @pytest.fixture
-def start(make: Make, postgres: DatabaseServer) -> Callable[..., Instance]:
+def prepare(make: Make, postgres: DatabaseServer) -> Prepare:
     database = database_section(postgres, postgres.new_database())
 
-    def attempt(files: dict[str, str] | None = None, **sections: dict[str, str]) -> Instance:
+    def instance(files: dict[str, str] | None = None, **sections: dict[str, str]) -> Instance:
         sections["database"] = {**database, **sections.get("database", {})}
-        instance = make(VERSION, sections)
+        made = make(VERSION, sections)
         for name, text in (files or {}).items():
-            (instance.provisioning / name).write_text(text)
-        return instance.start()
+            (made.provisioning / name).write_text(text)
+        return made
 
-    return attempt
+    return instance
 
 
-def refused(start: Callable[..., Instance], words: str, *arguments: object, **sections: dict[str, str]) -> None:
-    with pytest.raises(Refused) as caught:
-        start(*arguments, **sections)
+@pytest.fixture(autouse=True)
+def own_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried in this process leaves its log alone."""
+    monkeypatch.setattr(SINK, "configure", lambda *_: None)
+
+
+def attempt(instance: Instance) -> None:
+    """A start as far as the listening socket, in this process: that is quicker."""
+    Server(settings.load(instance.home, instance.write_configuration()), Release(VERSION)).server.close()
+
+
+def refused(words: str, instance: Instance) -> None:
+    with pytest.raises(REFUSALS) as caught:
+        attempt(instance)
     assert words in str(caught.value)
-    assert "Failed to start grafana" in str(caught.value)
 
 
-def test_protocol_and_certificates(start: Callable[..., Instance], tmp_path: Path) -> None:
-    refused(start, "cert_file and cert_key cannot be empty", server={"protocol": "https"})
+def test_how_a_refusal_looks(prepare: Prepare) -> None:
+    with pytest.raises(Refused) as caught:
+        prepare(database={"host": "127.0.0.1:1"}).start()
+    assert 'level=error msg="Failed to start grafana" error="pq: Can\'t create a connection' in str(caught.value)
+
+
+def test_protocol_and_certificates(prepare: Prepare, tmp_path: Path) -> None:
+    refused("cert_file and cert_key cannot be empty", prepare(server={"protocol": "https"}))
     nowhere = {"protocol": "https", "cert_file": str(tmp_path / "no.pem"), "cert_key": str(tmp_path / "no.key")}
-    refused(start, "cannot use the certificate of [server]", server=nowhere)
-    refused(start, "is not supported here", server={"protocol": "socket"})
+    refused("cannot use the certificate of [server]", prepare(server=nowhere))
+    refused("is not supported here", prepare(server={"protocol": "socket"}))
 
 
-def test_database_that_is_not_there(start: Callable[..., Instance]) -> None:
-    refused(start, "Can't create a connection", database={"host": "127.0.0.1:1"})
-    refused(start, 'database "elsewhere" does not exist', database={"name": "elsewhere"})
+def test_database_that_is_not_there(prepare: Prepare) -> None:
+    refused("Can't create a connection", prepare(database={"host": "127.0.0.1:1"}))
+    refused('database "elsewhere" does not exist', prepare(database={"name": "elsewhere"}))
 
 
-def test_redis_gossip(start: Callable[..., Instance]) -> None:
-    refused(start, "ha_redis_address is not supported here", unified_alerting={"ha_redis_address": "127.0.0.1:6379"})
+def test_redis_gossip(prepare: Prepare) -> None:
+    refused("ha_redis_address is not supported here", prepare(unified_alerting={"ha_redis_address": "127.0.0.1:6379"}))
 
 
-def test_data_source_files(start: Callable[..., Instance]) -> None:
-    refused(start, "Datasource provisioning error: failure to parse file", {"datasources/a.yaml": "a: [b"})
+def test_data_source_files(prepare: Prepare) -> None:
+    refused("Datasource provisioning error: failure to parse file", prepare({"datasources/a.yaml": "a: [b"}))
     two = SOURCE % ("a", "a") + "- {name: b, type: prometheus, isDefault: true}\n- {name: c, type: prometheus, isDefault: true}\n"
-    refused(start, "Only one datasource per organization can be marked as default", {"datasources/a.yaml": two})
-    start({"datasources/a.yaml": SOURCE % ("old", "same")}).stop()
-    refused(start, "data source with the same uid already exists", {"datasources/a.yaml": SOURCE % ("new", "same")})
+    refused("Only one datasource per organization can be marked as default", prepare({"datasources/a.yaml": two}))
+    attempt(prepare({"datasources/a.yaml": SOURCE % ("old", "same")}))
+    refused("data source with the same uid already exists", prepare({"datasources/a.yaml": SOURCE % ("new", "same")}))
     with_delete = SOURCE % ("new", "same") + "deleteDatasources: [{name: old, orgId: 1}]\n"
-    assert start({"datasources/a.yaml": with_delete}).get("/api/datasources/uid/same").json()["name"] == "new"
+    assert prepare({"datasources/a.yaml": with_delete}).start().get("/api/datasources/uid/same").json()["name"] == "new"
 
 
-def test_alerting_files(start: Callable[..., Instance]) -> None:
+def test_alerting_files(prepare: Prepare) -> None:
     policy = "policies: [{orgId: 1, receiver: pager}]\n"
-    start({"alerting/a.yaml": POINT + policy}).stop()
+    attempt(prepare({"alerting/a.yaml": POINT + policy}))
     gone = "deleteContactPoints: [{orgId: 1, uid: pager}]\n"
-    refused(start, "alerting.notifications.contact-points.referenced", {"alerting/a.yaml": gone})
-    start({"alerting/a.yaml": "resetPolicies: [1]\n" + gone}).stop()
-    refused(start, "receiver 'nobody' does not exist", {"alerting/a.yaml": "policies: [{orgId: 1, receiver: nobody}]\n"})
+    refused("alerting.notifications.contact-points.referenced", prepare({"alerting/a.yaml": gone}))
+    attempt(prepare({"alerting/a.yaml": "resetPolicies: [1]\n" + gone}))
+    refused("receiver 'nobody' does not exist", prepare({"alerting/a.yaml": "policies: [{orgId: 1, receiver: nobody}]\n"}))
 
 
-def test_dashboard_providers(start: Callable[..., Instance]) -> None:
-    refused(start, "path param is not a string", {"dashboards/a.yaml": "apiVersion: 1\nproviders: [{name: a, type: file}]\n"})
-    refused(start, "type ftp is not supported", {"dashboards/a.yaml": "providers: [{name: a, type: ftp, options: {path: /x}}]\n"})
+def test_dashboard_providers(prepare: Prepare) -> None:
+    refused("path param is not a string", prepare({"dashboards/a.yaml": "apiVersion: 1\nproviders: [{name: a, type: file}]\n"}))
+    refused("type ftp is not supported", prepare({"dashboards/a.yaml": "providers: [{name: a, type: ftp, options: {path: /x}}]\n"}))
     twice = "providers: [{name: a, options: {path: /x}}, {name: a, options: {path: /y}}]\n"
-    refused(start, "provider name 'a' is not unique", {"dashboards/a.yaml": twice})
+    refused("provider name 'a' is not unique", prepare({"dashboards/a.yaml": twice}))
     both = "providers: [{name: a, folder: f, options: {path: /x, foldersFromFilesStructure: true}}]\n"
-    refused(start, "should be empty using 'foldersFromFilesStructure'", {"dashboards/a.yaml": both})
+    refused("should be empty using 'foldersFromFilesStructure'", prepare({"dashboards/a.yaml": both}))
 
 
-def test_command_line(start: Callable[..., Instance]) -> None:
-    instance = start()
-    instance.sections["log"] = {"mode": "console"}
-    instance.stop()
+def test_home_without_defaults(prepare: Prepare) -> None:
+    instance = prepare()
     (instance.home / "conf" / "defaults.ini").unlink()
     with pytest.raises(Refused, match="could not find config defaults"):
         instance.start()

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from grafana_stand_in.database import dialect
+from grafana_stand_in.database.errors import ConnectionLost, DatabaseError
+from grafana_stand_in.settings import settings
 
 from .databases import DatabaseServer, MariaDB, Postgres
-from .instances import Make, Refused, database_section
+from .instances import Make, database_section
 from .upstream import Authority
 
 VERSION = "12.4.0"
@@ -67,24 +70,29 @@ def test_database(
     own = {"user": "secured", "password": "s3cret#;%", "client_cert_path": str(certificate), "client_key_path": str(key)}
     base = {**database_section(server, server.new_database()), **own}
 
-    def start(**more: str) -> None:
-        instance = make(VERSION, {"database": {**base, **more}}).start()
-        assert instance.get("/api/org").status_code == 200
-        instance.stop()
+    def connect(**more: str) -> None:
+        instance = make(VERSION, {"database": {**base, **more}})
+        connection = dialect.of(settings.load(instance.home, instance.write_configuration())).connect()
+        assert connection.run("SELECT 1", ())[1][0][0] == 1
+        connection.close()
 
-    start(ssl_mode=checked, ca_cert_path=str(authority.ca))
-    start(ssl_mode=unchecked)
-    with pytest.raises(Refused, match="certificate verify failed"):
-        start(ssl_mode=checked, ca_cert_path=str(stranger.ca))
-    with pytest.raises(Refused):
-        start(ssl_mode="disable" if kind == "postgres" else "false")
-    with pytest.raises(Refused):
-        start(ssl_mode=unchecked, client_cert_path="", client_key_path="")
-    with pytest.raises(Refused):
-        start(ssl_mode=unchecked, password="wrong")
-    start(ssl_mode=checked, ca_cert_path=str(authority.ca), server_cert_name="localhost")
-    with pytest.raises(Refused):
-        start(ssl_mode=checked, ca_cert_path=str(authority.ca), server_cert_name="elsewhere.example")
+    connect(ssl_mode=checked, ca_cert_path=str(authority.ca))
+    connect(ssl_mode=unchecked)
+    connect(ssl_mode=checked, ca_cert_path=str(authority.ca), server_cert_name="localhost")
+    with pytest.raises(ConnectionLost, match="certificate verify failed"):
+        connect(ssl_mode=checked, ca_cert_path=str(stranger.ca))
+    with pytest.raises(ConnectionLost, match="Hostname mismatch"):
+        connect(ssl_mode=checked, ca_cert_path=str(authority.ca), server_cert_name="elsewhere.example")
+    without: tuple[dict[str, str], ...] = (
+        {"ssl_mode": "disable" if kind == "postgres" else "false"},
+        {"ssl_mode": unchecked, "client_cert_path": "", "client_key_path": ""},
+        {"ssl_mode": unchecked, "password": "wrong"},
+    )
+    for missing in without:
+        with pytest.raises(DatabaseError):
+            connect(**missing)
+    instance = make(VERSION, {"database": {**base, "ssl_mode": checked, "ca_cert_path": str(authority.ca)}}).start()
+    assert instance.get("/api/org").status_code == 200
 
 
 def test_https_and_a_certificate_that_is_renewed(make: Make, postgres: DatabaseServer, authority: Authority, tmp_path: Path) -> None:
@@ -106,7 +114,7 @@ def test_https_and_a_certificate_that_is_renewed(make: Make, postgres: DatabaseS
     time.sleep(1.1)
     install("second")
     requests.get(f"{instance.url}/api/health", verify=str(authority.ca), timeout=5)
-    assert ssl.get_server_certificate(address) != before
+    assert ssl.get_server_certificate(address) != before, "without a restart"
 
 
 def test_sub_path_and_compression(make: Make, postgres: DatabaseServer) -> None:

@@ -15,35 +15,48 @@ from tests.scenario.stack import SCRAPE_INTERVAL, Stack, wait_for
 HOSTS = ("mon1", "mon2", "mon3")
 #: Seconds after which queries have to work again.
 OBJECTIVE = 5.0
+#: Seconds that a scrape may be late on a machine that runs all hosts at once.
+JITTER = 1.0
 
 
-def outage(stack: Stack, patience: float) -> float:
-    """Seconds from now until queries through the virtual address work, three in a row."""
+def outage(stack: Stack, patience: float) -> tuple[float, list[str]]:
+    """Seconds from now until queries through the virtual address work, three in a row; and what happened meanwhile."""
     start = time.monotonic()
     streak, first = 0, 0.0
-    while time.monotonic() - start < patience:
-        begun = time.monotonic() - start
+    story: list[str] = []
+    while (begun := time.monotonic() - start) < patience:
         try:
-            if stack.query('count(up{job="node_exporter"})', timeout=2):
-                first = first if streak else begun
-                streak += 1
-                if streak == 3:
-                    return first
-                continue
-        except requests.RequestException:
-            pass
-        streak = 0
-        time.sleep(0.1)
-    return patience
+            found = stack.query('count(up{job="node_exporter"})', timeout=2)
+        except requests.RequestException as error:
+            found = []
+            story.append(f"{begun:.1f} s: {type(error).__name__} after {time.monotonic() - start - begun:.1f} s")
+        if not found:
+            streak = 0
+            time.sleep(0.1)
+            continue
+        first = first if streak else begun
+        streak += 1
+        if streak == 3:
+            return first, story
+    return patience, story
 
 
-def largest_hole(stack: Stack, host: str, since: float, until: float) -> float:
-    """Largest distance, in seconds, between two samples of a host's ``up`` in the deduplicated data."""
-    window = f"{int(until - since)}s"
-    samples = stack.query(f'up{{job="node_exporter",host="{host}"}}[{window}]', time=until, timeout=15)
-    times = sorted(float(value[0]) for series in samples for value in series["values"])
+def largest_hole(stack: Stack, host: str, since: float, until: float, **labels: str) -> float:
+    """Largest distance, in seconds, between two samples of a host's ``up``; deduplicated unless a replica is named."""
+    selector = ",".join(f'{key}="{value}"' for key, value in {"job": "node_exporter", "host": host, **labels}.items())
+    found = stack.query(f"up{{{selector}}}[{int(until - since)}s]", time=until, timeout=15, dedup=str(not labels).lower())
+    times = sorted(float(value[0]) for series in found for value in series["values"])
     assert len(times) > 2
     return max(b - a for a, b in pairwise(times))
+
+
+def missing_steps(stack: Stack, host: str, since: float, until: float) -> list[float]:
+    """Moments, one a scrape interval, at which a graph of the host has no point."""
+    parameters = {"query": f'up{{job="node_exporter",host="{host}"}}', "start": since, "end": until, "step": SCRAPE_INTERVAL}
+    series = stack.api("/api/v1/query_range", 15, **parameters)["result"]
+    present = {float(value[0]) for one in series for value in one["values"]}
+    steps = int((until - since) // SCRAPE_INTERVAL) + 1
+    return [since + n * SCRAPE_INTERVAL for n in range(steps) if since + n * SCRAPE_INTERVAL not in present]
 
 
 def healthy(stack: Stack) -> bool:
@@ -65,7 +78,8 @@ def test_a_host_loses_power(stack: Stack, pager: Pager, alarm: Alarm, powered: N
     started = time.time()
     stack.container(host).kill()
 
-    assert outage(stack, 30) <= OBJECTIVE
+    seconds, story = outage(stack, 30)
+    assert seconds <= OBJECTIVE, story
 
     alarm.set(survivors[0], name, True)
     assert objects.round_trip(stack, f"probe/{host}", host.encode()) == host.encode()
@@ -76,6 +90,11 @@ def test_a_host_loses_power(stack: Stack, pager: Pager, alarm: Alarm, powered: N
     stack.container(host).start()
     wait_for("the host's return", lambda: healthy(stack), 180)
     time.sleep(2 * SCRAPE_INTERVAL)
-    holes = {other: largest_hole(stack, other, started - 60, time.time()) for other in survivors}
-    # Two samples are one interval apart; a hole of one more interval is what may be.
-    assert max(holes.values()) <= 2 * SCRAPE_INTERVAL, holes
+    # Range queries are answered at multiples of their step.
+    began, now = (moment // SCRAPE_INTERVAL * SCRAPE_INTERVAL for moment in (started - 60, time.time()))
+    for other in survivors:
+        assert not missing_steps(stack, other, began, now)
+        # Penalty deduplication stays with a replica until it has been silent for two intervals, and then takes the other's next sample.
+        assert largest_hole(stack, other, began, now) <= 3 * SCRAPE_INTERVAL + JITTER
+        for replica in {p["host"] for p in stack.endpoints["prometheus"]} - {host}:
+            assert largest_hole(stack, other, began, now, replica=replica) <= SCRAPE_INTERVAL + JITTER

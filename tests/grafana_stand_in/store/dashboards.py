@@ -188,6 +188,8 @@ def write(
                 "permission", {"org_id": org_id, "kind": "dashboard", "resource_uid": existing["uid"]}, resource_uid=values["uid"]
             )
             session.update("star", {"org_id": org_id, "dashboard_uid": existing["uid"]}, dashboard_uid=values["uid"])
+        if existing["folder_uid"] and not command.folder_uid:
+            permissions.grant_at_root(session, org_id, "dashboard", values["uid"])
     row = {**(existing or {}), **values, "id": number, "org_id": org_id}
     _remember_version(session, settings, row, command, existing)
     _connect_library(session, row, command.spec, author)
@@ -208,12 +210,14 @@ def _remember_version(session: Session, settings: Settings, row: Row, command: C
         data=row["data"],
     )
     keep = max(1, settings.number("dashboards", "versions_to_keep", 20))
-    session.execute('DELETE FROM "dashboard_version" WHERE "dashboard_id" = ? AND "version" <= ?', row["id"], row["version"] - keep)
+    if row["version"] > keep:
+        session.execute('DELETE FROM "dashboard_version" WHERE "dashboard_id" = ? AND "version" <= ?', row["id"], row["version"] - keep)
 
 
 def _connect_library(session: Session, row: Row, spec: dict[str, Any], author: Author) -> None:
     wanted = sorted(set(library_uids(spec)))
-    session.delete("library_element_connection", connection_id=row["id"])
+    if row["version"] > 1:
+        session.delete("library_element_connection", connection_id=row["id"])
     for uid in wanted:
         element = session.value('SELECT "id" FROM "library_element" WHERE "org_id" = ? AND "uid" = ?', row["org_id"], uid)
         if element is not None:

@@ -153,6 +153,8 @@ def move(session: Session, org_id: int, uid: str, author: Author, parent_uid: st
     if above and len(above) + _height(session, org_id, uid) > MAX_DEPTH:
         raise _too_deep()
     session.update("folder", {"id": row["id"]}, parent_uid=parent_uid, version=row["version"] + 1, **author.stamps(created=False))
+    if row["parent_uid"] and not parent_uid:
+        permissions.grant_at_root(session, org_id, "folder", uid)
     return get(session, org_id, uid)
 
 

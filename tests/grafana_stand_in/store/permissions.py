@@ -71,6 +71,13 @@ def grant_defaults(session: Session, org_id: int, kind: str, uid: str, creator: 
         _grant(session, org_id, kind, uid, "Viewer", 0, 0, VIEW)
 
 
+def grant_at_root(session: Session, org_id: int, kind: str, uid: str) -> None:
+    """What moves to the root has inherited its permissions so far. It gets those of the root, unless roles have some already."""
+    sql = 'SELECT count(*) FROM "permission" WHERE "org_id" = ? AND "kind" = ? AND "resource_uid" = ? AND "role" <> ?'
+    if not session.value(sql, org_id, kind, uid, ""):
+        grant_defaults(session, org_id, kind, uid, 0, at_root=True)
+
+
 def _grant(session: Session, org_id: int, kind: str, uid: str, role: str, user_id: int, team_id: int, level: int) -> None:
     now = now_ms()
     values = {"role": role, "user_id": user_id, "team_id": team_id, "level": level, "created": now, "updated": now}

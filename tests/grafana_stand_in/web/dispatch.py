@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..application import Application
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
-_ATTEMPTS = 4
+_ATTEMPTS = 8
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -91,6 +92,7 @@ class Dispatcher:
             except (UniqueViolation, Conflict):
                 if attempt == _ATTEMPTS:
                     raise
+                time.sleep(random.uniform(0, 0.01 * attempt))
             except InvalidValue as error:
                 self._log.warn("Value refused by the database", path=request.raw_path, error=error)
                 raise errors.bad_request() from error
