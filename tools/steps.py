@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "logs"
 #: Lines of a failed step's log that are shown.
 TAIL = 40
+#: What Ansible, pytest and compilers call a failure; longer lines are cut.
+FAILURE = re.compile(r"fatal: |failed: |\[ERROR\]|E  |FAILED |ERROR |error: |Error: ")
+LONGEST = 2000
 #: A line that a step prints for people begins like this, and is shown while it runs.
 SHOWN = "    "
 
@@ -31,6 +35,13 @@ class Done:
     output: str
     code: int
     seconds: float
+
+
+def telling(output: str) -> str:
+    """What a person needs of a failed command's output: what it called a failure, and its last lines."""
+    lines = output.splitlines()
+    failures = [line for line in lines[:-TAIL] if FAILURE.match(line)]
+    return "".join(f"  | {line[:LONGEST]}\n" for line in [*failures[:TAIL], *lines[-TAIL:]])
 
 
 def clock(seconds: float) -> str:
@@ -107,7 +118,7 @@ class Steps:
         print(f"[{self.number}/{self.total}] {title} …", flush=True)
         done = run(name, command, environment=environment, watch=show)
         if done.code:
-            print("".join(f"  | {line}\n" for line in done.output.splitlines()[-TAIL:]), file=sys.stderr)
+            print(telling(done.output), file=sys.stderr)
             raise Failed(f"{title} failed after {clock(done.seconds)}; the whole output is in {LOGS.relative_to(ROOT)}/{name}.log")
         print(f"      done in {clock(done.seconds)}, {clock(time.monotonic() - self.start)} in all", flush=True)
         return done

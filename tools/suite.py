@@ -1,6 +1,6 @@
 """The suite: lint, unit tests and scenarios, a line for each part, and one line at the end.
 
-``python -m tools.suite [--all] [PART …]``; parts are ``lint``, ``unit``, the names of the scenarios, or one gate of lint.
+``python -m tools.suite [--all] [PART …]``; parts are ``lint``, ``unit``, ``stand-in``, the names of the scenarios, or one gate of lint.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tools import lint
-from tools.steps import LOGS, ROOT, TAIL, clock, run
+from tools.steps import LOGS, ROOT, clock, run, telling
 
 BIN = Path(sys.executable).parent
 REPORTS = ROOT / "build" / "reports"
 #: Scenarios of ``make test``, and those that only ``make test-all`` runs; each with the strategy it runs under.
 SCENARIOS = {"default": "mitogen_linear"}
 LONG: dict[str, str] = {}
+#: Debian's packages that the stand-in's tests need, and what shows that they are there, below /usr.
+DATABASES = {"postgresql": "lib/postgresql/*/bin/postgres", "mariadb-server": "sbin/mariadbd"}
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,22 @@ def gate(name: str, command: Sequence[str], directory: Path) -> Part:
     return Part(f"lint: {name}", int(not done.code), int(bool(done.code)), done.seconds, done.output)
 
 
-def unit() -> Part:
-    """Unit tests: no network, no hosts."""
-    report = REPORTS / "unit.xml"
+def pytest(name: str, directory: str) -> Part:
+    """Tests that need no hosts."""
+    report = REPORTS / f"{name}.xml"
     report.unlink(missing_ok=True)
-    done = run("unit", [str(BIN / "pytest"), "-q", "tests/unit", f"--junitxml={report}"], timeout=1200)
+    done = run(name, [str(BIN / "pytest"), "-q", directory, f"--junitxml={report}"], timeout=1800)
     passed, failed = counted(report)
-    return Part("unit", passed, failed or int(bool(done.code)), done.seconds, done.output)
+    return Part(name, passed, failed or int(bool(done.code)), done.seconds, done.output)
+
+
+def stand_in() -> Part:
+    """Grafana's stand-in, on databases of this machine."""
+    missing = [package for package, program in DATABASES.items() if not any(Path("/usr").glob(program))]
+    if missing:
+        install = "apt-get update -q && apt-get install -q -y --no-install-recommends " + " ".join(missing)
+        run("stand-in-databases", ["sh", "-c", install], environment={"DEBIAN_FRONTEND": "noninteractive"}, timeout=600)
+    return pytest("stand-in", "tests/stand_in")
 
 
 def scenario(name: str, strategy: str) -> Part:
@@ -91,7 +102,8 @@ def parts(everything: bool) -> dict[str, Callable[[], Part]]:
     found: dict[str, Callable[[], Part]] = {}
     for name, command, directory in lint.parts():
         found[name] = lambda name=name, command=command, directory=directory: gate(name, command, directory)  # type: ignore[misc]
-    found["unit"] = unit
+    found["unit"] = lambda: pytest("unit", "tests/unit")
+    found["stand-in"] = stand_in
     for name, strategy in {**SCENARIOS, **(LONG if everything else {})}.items():
         found[name] = lambda name=name, strategy=strategy: scenario(name, strategy)  # type: ignore[misc]
     return found
@@ -115,7 +127,7 @@ def main() -> None:
         except KeyboardInterrupt:
             sys.exit("interrupted")
         if part.failed:
-            print("".join(f"  | {line}\n" for line in part.output.splitlines()[-TAIL:]), end="")
+            print(telling(part.output), end="")
         print(part, flush=True)
         done.append(replace(part, output=""))
     failed = sum(part.failed for part in done)

@@ -295,7 +295,15 @@ COMPONENTS: dict[str, Component] = {
             "haproxy",
             ports={"http": Port(8406)},
             metrics=("http", "/metrics"),
-            beside=("alertmanager", "object_store", "thanos_sidecar", "thanos_query", "thanos_query_frontend", "thanos_store", "thanos_compact"),
+            beside=(
+                "alertmanager",
+                "object_store",
+                "thanos_sidecar",
+                "thanos_query",
+                "thanos_query_frontend",
+                "thanos_store",
+                "thanos_compact",
+            ),
             config="/etc/monitoring-ha/proxy",
         ),
         Component(

@@ -1,4 +1,4 @@
-"""Packs the stand-in like Grafana's archive: `python -m grafana_stand_in.pack --version 12.4.0 --output FILE-OR-DIRECTORY`.
+"""Packs the stand-in like Grafana's archive: `python -m tests.grafana_stand_in.pack --version 12.4.0 --output FILE-OR-DIRECTORY`.
 
 The same sources and pins give the same bytes. What is vendored is fetched once and kept below the cache directory.
 """

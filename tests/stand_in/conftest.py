@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +12,6 @@ from .databases import DatabaseServer, Postgres
 from .instances import Instance, Make, database_section
 
 CONTRACT_VERSION = "13.0.1"
-
-# The package under test.
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 
 @pytest.fixture(scope="session")

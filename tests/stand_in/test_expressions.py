@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from grafana_stand_in.alerting import matching
-from grafana_stand_in.datasource import expressions
-from grafana_stand_in.datasource.prometheus import QueryError, Series
+from tests.grafana_stand_in.alerting import matching
+from tests.grafana_stand_in.datasource import expressions
+from tests.grafana_stand_in.datasource.prometheus import QueryError, Series
 
 ONE_NUMBER: expressions.Numbers = [({}, 4.0)]
 RESULTS: expressions.Results = {

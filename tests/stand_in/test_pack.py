@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from grafana_stand_in import pack
+from tests.grafana_stand_in import pack
 
 from .databases import DatabaseServer, free_port
 from .instances import database_section
@@ -114,9 +114,9 @@ def test_it_runs(archive: bytes, postgres: DatabaseServer, tmp_path: Path, pytho
 
 def test_command_line_of_the_module(tmp_path: Path) -> None:
     words = ["--version", "13.0.1", "--arch", "arm64", "--output", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(pack.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(pack.__file__).parents[2])}
     done = subprocess.run(
-        [sys.executable, "-m", "grafana_stand_in.pack", *words], env=environment, check=True, capture_output=True, text=True
+        [sys.executable, "-m", "tests.grafana_stand_in.pack", *words], env=environment, check=True, capture_output=True, text=True
     )
     digest, path = done.stdout.split()
     assert Path(path).name == "grafana-13.0.1.linux-arm64.tar.gz" and len(digest) == 64

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from grafana_stand_in.log import SINK
-from grafana_stand_in.release import Release
-from grafana_stand_in.server import REFUSALS
-from grafana_stand_in.server import Instance as Server
-from grafana_stand_in.settings import settings
+from tests.grafana_stand_in.log import SINK
+from tests.grafana_stand_in.release import Release
+from tests.grafana_stand_in.server import REFUSALS
+from tests.grafana_stand_in.server import Instance as Server
+from tests.grafana_stand_in.settings import settings
 
 from .databases import DatabaseServer
 from .instances import Instance, Make, Refused, database_section

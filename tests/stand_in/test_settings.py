@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from grafana_stand_in.database.dialect import Target
-from grafana_stand_in.provisioning.files import expanded
-from grafana_stand_in.settings import ini, settings
-from grafana_stand_in.settings.settings import Settings, SettingsError
+from tests.grafana_stand_in.database.dialect import Target
+from tests.grafana_stand_in.provisioning.files import expanded
+from tests.grafana_stand_in.settings import ini, settings
+from tests.grafana_stand_in.settings.settings import Settings, SettingsError
 
 from .instances import make_home
 
@@ -113,7 +113,7 @@ def test_database_by_url(home: Path) -> None:
     ],
 )
 def test_refused_databases(home: Path, text: str, words: str) -> None:
-    from grafana_stand_in.database import dialect
+    from tests.grafana_stand_in.database import dialect
 
     with pytest.raises(SettingsError, match=words):
         dialect.of(load(home, f"[database]\n{text}\n"))

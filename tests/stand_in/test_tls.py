@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from grafana_stand_in.database import dialect
-from grafana_stand_in.database.errors import ConnectionLost, DatabaseError
-from grafana_stand_in.settings import settings
+from tests.grafana_stand_in.database import dialect
+from tests.grafana_stand_in.database.errors import ConnectionLost, DatabaseError
+from tests.grafana_stand_in.settings import settings
 
 from .databases import DatabaseServer, MariaDB, Postgres
 from .instances import Make, database_section
