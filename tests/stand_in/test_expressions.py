@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from tests.grafana_stand_in.alerting import matching
 from tests.grafana_stand_in.datasource import expressions
 from tests.grafana_stand_in.datasource.prometheus import QueryError, Series

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from tests.grafana_stand_in import pack
 
 from .databases import DatabaseServer, free_port

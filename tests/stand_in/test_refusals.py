@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.grafana_stand_in.log import SINK
 from tests.grafana_stand_in.release import Release
 from tests.grafana_stand_in.server import REFUSALS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.grafana_stand_in.database.dialect import Target
 from tests.grafana_stand_in.provisioning.files import expanded
 from tests.grafana_stand_in.settings import ini, settings

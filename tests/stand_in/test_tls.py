@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from tests.grafana_stand_in.database import dialect
 from tests.grafana_stand_in.database.errors import ConnectionLost, DatabaseError
 from tests.grafana_stand_in.settings import settings
