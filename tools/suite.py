@@ -1,6 +1,7 @@
 """The suite: lint, unit tests and scenarios, a line for each part, and one line at the end.
 
-``python -m tools.suite [--all] [PART …]``; parts are ``lint``, ``unit``, ``stand-in``, the names of the scenarios, or one gate of lint.
+``python -m tools.suite [--all] [PART …]``; parts are ``lint`` or one of its gates, ``unit``, ``stand-in``, ``releases``,
+``demo``, and the names of the scenarios.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tools import lint
-from tools.steps import LOGS, ROOT, clock, run, telling
+from tools.steps import LOGS, ROOT, clock, run, show, telling
 
 BIN = Path(sys.executable).parent
 REPORTS = ROOT / "build" / "reports"
 #: Scenarios of ``make test``, and those that only ``make test-all`` runs; each with the strategy it runs under.
-SCENARIOS = {"default": "mitogen_linear"}
+SCENARIOS = {"default": "mitogen_linear", "debian12": "linear"}
 LONG: dict[str, str] = {}
 #: Debian's packages that the stand-in's tests need, and what shows that they are there, below /usr.
 DATABASES = {"postgresql": "lib/postgresql/*/bin/postgres", "mariadb-server": "sbin/mariadbd"}
@@ -58,11 +59,11 @@ def gate(name: str, command: Sequence[str], directory: Path) -> Part:
     return Part(f"lint: {name}", int(not done.code), int(bool(done.code)), done.seconds, done.output)
 
 
-def pytest(name: str, directory: str) -> Part:
-    """Tests that need no hosts."""
+def pytest(name: str, directory: str, timeout: float = 1800) -> Part:
+    """Tests that bring their own hosts, or need none."""
     report = REPORTS / f"{name}.xml"
     report.unlink(missing_ok=True)
-    done = run(name, [str(BIN / "pytest"), "-q", directory, f"--junitxml={report}"], timeout=1800)
+    done = run(name, [str(BIN / "pytest"), "-q", directory, f"--junitxml={report}"], timeout=timeout)
     passed, failed = counted(report)
     return Part(name, passed, failed or int(bool(done.code)), done.seconds, done.output)
 
@@ -74,6 +75,12 @@ def stand_in() -> Part:
         install = "apt-get update -q && apt-get install -q -y --no-install-recommends " + " ".join(missing)
         run("stand-in-databases", ["sh", "-c", install], environment={"DEBIAN_FRONTEND": "noninteractive"}, timeout=600)
     return pytest("stand-in", "tests/stand_in")
+
+
+def releases() -> Part:
+    """Every archive in the cache, so that no scenario waits for a build."""
+    done = run("releases", [str(BIN / "ansible-playbook"), "-i", "inventories/demo", "playbooks/mirror.yml"], timeout=3600, watch=show)
+    return Part("releases", int(not done.code), int(bool(done.code)), done.seconds, done.output)
 
 
 def scenario(name: str, strategy: str) -> Part:
@@ -104,6 +111,9 @@ def parts(everything: bool) -> dict[str, Callable[[], Part]]:
         found[name] = lambda name=name, command=command, directory=directory: gate(name, command, directory)  # type: ignore[misc]
     found["unit"] = lambda: pytest("unit", "tests/unit")
     found["stand-in"] = stand_in
+    found["releases"] = releases
+    if everything:
+        found["demo"] = lambda: pytest("demo", "tests/demo", timeout=5000)
     for name, strategy in {**SCENARIOS, **(LONG if everything else {})}.items():
         found[name] = lambda name=name, strategy=strategy: scenario(name, strategy)  # type: ignore[misc]
     return found

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
+from datetime import UTC, datetime
 
 import pytest
 import requests
+from ansible_collections.monitoring.ha.plugins.module_utils import certificates
 
 from tests.scenario.stack import Stack
 
@@ -29,8 +32,21 @@ def reachable(stack: Stack, host: str, address: str) -> str:
     return stack.hosts[host] if address in ("0.0.0.0", "*", "[::]") else address
 
 
+@pytest.fixture(scope="module")
+def forged(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """(certificate, key) of a member, signed by an authority of the same name that is not the stack's."""
+    now = datetime.now(UTC)
+    wanted = certificates.Wanted(name="mon1", names=("mon1",))
+    certificate, key = certificates.make_leaf(wanted, certificates.make_authority("monitoring.ha CA", 30, now), 30, now)
+    directory = tmp_path_factory.mktemp("forged")
+    (directory / "host.pem").write_bytes(certificates.pem(certificate))
+    (directory / "host.key").write_bytes(certificates.key_pem(key))
+    return str(directory / "host.pem"), str(directory / "host.key")
+
+
+@pytest.mark.parametrize("known", ["nobody", "a forged member"])
 @pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])
-def test_every_port_refuses_a_stranger(stack: Stack, host: str) -> None:
+def test_every_port_refuses_a_stranger(stack: Stack, forged: tuple[str, str], host: str, known: str) -> None:
     ports = listening(stack, host)
     assert len(ports) > 8
     for address, port in sorted(ports):
@@ -38,10 +54,29 @@ def test_every_port_refuses_a_stranger(stack: Stack, host: str) -> None:
             continue
         target = reachable(stack, host, address)
         try:
-            answer = requests.get(f"https://{target}:{port}/", verify=False, timeout=5)
+            answer = requests.get(f"https://{target}:{port}/", verify=False, timeout=5, cert=None if known == "nobody" else forged)
         except (requests.exceptions.SSLError, requests.exceptions.ConnectionError):
             continue
         assert answer.status_code in (401, 403), f"{host} {address}:{port} answered a stranger: {answer.status_code}"
+
+
+@pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])
+def test_a_handshake_of_its_own_ends_without_the_secret(stack: Stack, host: str) -> None:
+    ports = {(address, port) for address, port in listening(stack, host) if port in OWN_HANDSHAKE}
+    assert ports
+    for address, port in ports:
+        with socket.create_connection((reachable(stack, host, address), port), timeout=5) as raw:
+            raw.settimeout(15)
+            raw.sendall(bytes(256))
+            with contextlib.suppress(ConnectionError):
+                while raw.recv(4096):
+                    pass
+
+
+@pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])
+def test_nothing_listens_for_datagrams(stack: Stack, host: str) -> None:
+    found = [line.split()[3] for line in stack.run(host, "ss -Hlun").splitlines()]
+    assert not [address for address in found if not address.startswith("127.")]
 
 
 @pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])

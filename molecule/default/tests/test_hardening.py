@@ -1,0 +1,30 @@
+"""Every unit of the stack is confined at least as tightly as promised."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenario.stack import Stack
+
+#: Beginning of a unit's name → the exposure that ``systemd-analyze security`` may find at most.
+THRESHOLDS = {
+    "prometheus": 2.0,
+    "node_exporter": 2.0,
+    "alertmanager": 2.0,
+    "thanos-": 2.0,
+    "garage.": 2.0,
+    "garage-tls": 3.0,
+    "haproxy": 3.0,
+    "monitoring-ha-proxy": 3.0,
+    "keepalived": 3.5,
+}
+
+
+@pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])
+def test_units_are_confined(stack: Stack, host: str) -> None:
+    listed = "systemctl list-units --plain --no-legend --state=active --type=service | cut -d' ' -f1"
+    running = stack.run(host, listed).split()
+    judged = {unit: limit for unit in running for begin, limit in THRESHOLDS.items() if unit.startswith(begin)}
+    assert {begin for begin in THRESHOLDS if not any(unit.startswith(begin) for unit in judged)} <= {"prometheus"}
+    for unit, limit in judged.items():
+        stack.run(host, f"systemd-analyze security --no-pager --threshold={limit * 10:.0f} {unit}")

@@ -1,0 +1,60 @@
+"""The scenario's site, played again from within a test with other variables."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a run of the site came to.
+
+    changed: host → titles of the tasks that changed it. failures: messages of the tasks that failed.
+    """
+
+    code: int
+    changed: dict[str, list[str]]
+    failures: list[str]
+    output: str
+
+    @property
+    def hosts(self) -> set[str]:
+        return set(self.changed)
+
+
+def play(
+    name: str = "site",
+    *arguments: str,
+    variables: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    strategy: str = "mitogen_linear",
+) -> Played:
+    """Run a playbook on the scenario's hosts, with further variables on top of its own."""
+    scenario = Path(os.environ["MONITORING_HA_STATE"]).name
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventories/demo"]
+    command += ["-e", f"@molecule/{scenario}/vars.yml", "-e", json.dumps(dict(variables or {})), f"playbooks/{name}.yml", *arguments]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
+    own = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_STRATEGY": strategy, "NO_COLOR": "1"}
+    done = subprocess.run(command, cwd=ROOT, env={**clean, **own, **(environment or {})}, capture_output=True, text=True, timeout=900)
+    start = done.stdout.find("{\n")
+    assert start >= 0, done.stdout + done.stderr
+    report, _ = json.JSONDecoder().raw_decode(done.stdout, start)
+    changed: dict[str, list[str]] = {}
+    failures: list[str] = []
+    for part in report["plays"]:
+        for task in part["tasks"]:
+            for host, result in task["hosts"].items():
+                if result.get("changed"):
+                    changed.setdefault(host, []).append(task["task"]["name"])
+                if result.get("failed") or result.get("unreachable"):
+                    failures.append(str(result.get("msg", result)))
+    return Played(done.returncode, changed, failures, done.stdout + done.stderr)

@@ -1,0 +1,86 @@
+"""docs/reference.md, made from the catalogue: ``python -m tools.reference``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Port
+
+from tools.steps import ROOT
+
+PAGE = ROOT / "docs" / "reference.md"
+SECURITY = {"mtls": "client certificate", "secret": "shared secret", "none": "", "vrrp": "unicast peers"}
+HEAD = """# Reference
+
+Made from the catalogue (`plugins/module_utils/catalogue.py`) by `python -m tools.reference`. An inventory overrides a port
+with the variable beside it, for all hosts alike. Every variable of a role is described by `ansible-doc -t role monitoring.ha.<role>`.
+"""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """A Markdown table, with an empty line after it."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(str(cell) for cell in row)} |"
+    yield ""
+
+
+def where(component: Component) -> str:
+    """The group that a component runs on, or its neighbours."""
+    return f"`{component.group}`" if component.group else "beside its clients"
+
+
+def listens(port: Port) -> str:
+    if port.scope == "loopback":
+        return "loopback"
+    return f"{port.scheme}, {SECURITY[port.security]}"
+
+
+def page() -> str:
+    """The whole page."""
+    found = list(COMPONENTS.values())
+    lines = [HEAD, "## Components", ""]
+    head = ("component", "group", "role", "unit", "how many", "keeps", "configuration")
+    lines += table(
+        head,
+        (
+            (
+                c.title,
+                where(c),
+                f"`{c.role}`",
+                f"`{c.unit}`",
+                f"{c.cardinality}, ≥ {c.minimum}",
+                f"`{c.data}`" if c.data else "",
+                f"`{c.config}`",
+            )
+            for c in found
+        ),
+    )
+    lines += ["## Ports", ""]
+    ports = [(c, name, port) for c in found for name, port in c.ports.items()]
+    lines += table(
+        ("port", "component", "listens", "variable"),
+        ((p.number, c.title, listens(p), f"`{c.name}_{name}_port`") for c, name, p in sorted(ports, key=lambda entry: entry[2].number)),
+    )
+    lines += [
+        "## Front ends on the virtual address",
+        "",
+        "Of several that offer the same one, the first that the inventory has is published.",
+        "",
+    ]
+    fronts = sorted(((f, c) for c in found for f in c.frontends), key=lambda entry: (entry[0].name, entry[0].rank))
+    lines += table(
+        ("port", "front end", "what", "behind it", "who comes in"),
+        (
+            (f.number, f"`{f.name}`", f.title, c.title, "client certificate" if f.client_certificate else "password, or client certificate")
+            for f, c in fronts
+        ),
+    )
+    lines += ["## Secrets", ""]
+    lines += table(("variable", "component", "remedy"), ((f"`{s.variable}`", c.title, s.remedy) for c in found for s in c.secrets))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
