@@ -103,12 +103,13 @@ def download(location: str, target: Path) -> None:
 
 
 def listed(location: str, name: str) -> str:
-    """The sha256 of ``name`` in a list of checksums; Absent when it is not there."""
+    """The sha256 of ``name`` in a list of checksums, or the only one, when it names no file; Absent when it is not there."""
     with opened(location) as stream:
-        for line in stream.read().decode(errors="replace").splitlines():
-            checksum, _blank, file = line.strip().partition(" ")
-            if file.strip().lstrip("*") == name:
-                return checksum.lower()
+        lines = stream.read().decode(errors="replace").splitlines()
+    for line in lines:
+        checksum, _blank, file = line.strip().partition(" ")
+        if file.strip().lstrip("*") == name or (len(lines) == 1 and not file):
+            return checksum.lower()
     raise Absent(f"{location} does not list {name}")
 
 
@@ -171,6 +172,8 @@ def from_official(release: Release, arch: str, target: Path) -> str:
         location = release.fill(release.official["archive"], arch)
         download(location, target)
         pin = met_pin(release, arch, target, location, ("official",))
+        if not pin and "checksums" not in release.official:
+            raise ArchiveError(f"{location}: the lock file has no sha256 of it: add a pin in the file named by release_lock")
         if not pin:
             require_listed(target, release.fill(release.official["checksums"], arch), location.rsplit("/", 1)[-1], location)
     elif "program" in release.official:
