@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Port
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Frontend, Port
 
 from tools.steps import ROOT
 
@@ -29,6 +29,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str
 def where(component: Component) -> str:
     """The group that a component runs on, or its neighbours."""
     return f"`{component.group}`" if component.group else "beside its clients"
+
+
+def login(front: Frontend) -> str:
+    """Who gets in, in words."""
+    if front.own_login:
+        return "a login of its own"
+    return "client certificate" if front.client_certificate else "password, or client certificate"
 
 
 def listens(port: Port) -> str:
@@ -72,10 +79,7 @@ def page() -> str:
     fronts = sorted(((f, c) for c in found for f in c.frontends), key=lambda entry: (entry[0].name, entry[0].rank))
     lines += table(
         ("port", "front end", "what", "behind it", "who comes in"),
-        (
-            (f.number, f"`{f.name}`", f.title, c.title, "client certificate" if f.client_certificate else "password, or client certificate")
-            for f, c in fronts
-        ),
+        ((f.number, f"`{f.name}`", f.title, c.title, login(f)) for f, c in fronts),
     )
     lines += ["## Secrets", ""]
     lines += table(("variable", "component", "remedy"), ((f"`{s.variable}`", c.title, s.remedy) for c in found for s in c.secrets))

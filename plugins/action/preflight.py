@@ -14,7 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.module_utils import preflight, preflight_hosts
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
-from ansible_collections.monitoring.ha.plugins.plugin_utils import lock
+from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana, lock
 
 #: Roles that every host of the stack gets.
 EVERYWHERE = {"pki", "preflight"}
@@ -86,7 +86,7 @@ class ActionModule(ActionBase):
         facts: Mapping[str, Mapping[str, Any]] = self._task.args.get("facts") or {}
         site = Site(values["groups"], values["hostvars"], role_options(), results_of_tasks())
         found = preflight.inspect(site, accept)
-        found += [finding for check in (arguments, versions) for finding in check(site) if finding.code not in accept]
+        found += [finding for check in (arguments, versions, grafana.preflight) for finding in check(site) if finding.code not in accept]
         found += preflight_hosts.inspect(site, facts, accept)
         lines = [str(finding) for finding in found]
         if not lines:

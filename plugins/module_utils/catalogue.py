@@ -44,7 +44,8 @@ class Frontend:
     users: people log in with a password (``haproxy_users``); members of the stack with their certificate.
     client_certificate: certificates only. check: path that a healthy member answers with ``check_status``.
     one_writer: only the first healthy member takes traffic. reads: paths whose POST changes nothing, so that
-    it may be tried again on another member like a GET. title: for people.
+    it may be tried again on another member like a GET. own_login: the members know their users themselves;
+    guarded is a path that they refuse to anybody else. title: for people.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Frontend:
     check_status: str = "200"
     one_writer: bool = False
     reads: tuple[str, ...] = ()
+    own_login: bool = False
+    guarded: str = ""
     rank: int = 0
 
 
@@ -70,7 +73,9 @@ class Upstream:
     after 1.5 s. It hands bytes on: TLS and certificates are the client's own.
     each: one way for each member, instead of one for whichever is healthy.
     near: the member on the client's own host first. port, check: name of the
-    members' port, and (name of the port, path) to check.
+    members' port, and (name of the port, path) to check. clients: components on
+    whose hosts it is needed, by default all. tls: the proxy speaks TLS with the
+    host's certificate, for clients that cannot or should not have it.
     """
 
     name: str
@@ -78,6 +83,8 @@ class Upstream:
     check: tuple[str, str]
     each: bool = False
     near: bool = True
+    clients: tuple[str, ...] = ()
+    tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,8 @@ class Component:
 
 #: Paths of the query API whose POST only reads.
 QUERIES = ("/api/v1/query", "/api/v1/query_range", "/api/v1/query_exemplars", "/api/v1/series", "/api/v1/labels", "/api/v1/format_query")
+#: A query that needs no data.
+ANSWERS = "/api/v1/query?query=vector(1)"
 
 
 def _loopback(number: int) -> Port:
@@ -161,6 +170,7 @@ COMPONENTS: dict[str, Component] = {
             config="/etc/prometheus",
             release="prometheus",
             minimum=2,
+            upstreams=(Upstream("replica", "http", ("http", "/-/ready"), each=True, near=False, clients=("grafana",), tls=True),),
             # Without Thanos nothing deduplicates: one replica answers, the other stands by.
             frontends=(Frontend("query", 9090, "Queries (Prometheus)", one_writer=True, reads=QUERIES, rank=2),),
         ),
@@ -205,7 +215,10 @@ COMPONENTS: dict[str, Component] = {
             ports={"http": Port(10904), "grpc": Port(10903, scheme="grpcs")},
             metrics=("http", "/metrics"),
             config="/etc/thanos-query",
-            upstreams=(Upstream("query_engine", "http", ("http", "/-/ready")),),
+            upstreams=(
+                Upstream("query_engine", "http", ("http", "/-/ready")),
+                Upstream("queries_engine", "http", ("http", "/-/ready"), clients=("grafana",), tls=True),
+            ),
             release="thanos",
             minimum=2,
             frontends=(Frontend("query", 9090, "Queries (Thanos)", reads=QUERIES, rank=1),),
@@ -222,8 +235,9 @@ COMPONENTS: dict[str, Component] = {
             config="/etc/thanos-query-frontend",
             release="thanos",
             minimum=2,
+            upstreams=(Upstream("queries", "http", ("http", ANSWERS), clients=("grafana",), tls=True),),
             # The check goes through to the engine: a front end alone answers nobody.
-            frontends=(Frontend("query", 9090, "Queries (Thanos)", check="/api/v1/query?query=vector(1)", reads=QUERIES),),
+            frontends=(Frontend("query", 9090, "Queries (Thanos)", check=ANSWERS, reads=QUERIES),),
         ),
         Component(
             "thanos_store",
@@ -287,6 +301,43 @@ COMPONENTS: dict[str, Component] = {
             frontends=(Frontend("s3", 3900, "Object store (S3)", port="s3", users=False, client_certificate=True, check="/health"),),
         ),
         Component(
+            "grafana",
+            "Grafana",
+            "grafana",
+            "grafana",
+            "grafana.service",
+            "grafana",
+            ports={
+                # Grafana asks nobody for a certificate and its mesh is plain text: a TLS proxy beside it does both.
+                "http": Port(3000),
+                "cluster": Port(9096),
+                "http_local": _loopback(3001),
+                "cluster_local": Port(9097, scope="loopback", security="none", transports=("tcp", "udp"), scheme="tcp"),
+            },
+            metrics=("http", "/metrics"),
+            minimum=2,
+            data="/var/lib/grafana",
+            config="/etc/grafana",
+            upstreams=(Upstream("grafana_mesh", "cluster", ("http", "/healthz"), each=True, near=False, clients=("grafana",), tls=True),),
+            secrets=(
+                Secret("grafana_secret_key"),
+                Secret("grafana_admin_password", r".{12,}", "give it at least 12 characters"),
+            ),
+            release="grafana",
+            frontends=(
+                Frontend(
+                    "grafana",
+                    3000,
+                    "Grafana",
+                    users=False,
+                    own_login=True,
+                    check="/api/health",
+                    guarded="/api/org",
+                    reads=("/api/ds/query",),
+                ),
+            ),
+        ),
+        Component(
             "proxy",
             "Proxy beside clients",
             "",
@@ -303,6 +354,7 @@ COMPONENTS: dict[str, Component] = {
                 "thanos_query_frontend",
                 "thanos_store",
                 "thanos_compact",
+                "grafana",
             ),
             config="/etc/monitoring-ha/proxy",
         ),

@@ -8,9 +8,10 @@ empty list is a pass. It is called again and again until then.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered, connects, metric
@@ -148,6 +149,32 @@ def object_store(question: Question) -> list[str]:
     return []
 
 
+def grafana(question: Question) -> list[str]:
+    """Its database answers, and its mesh has every member that answers (``members``; ``peers``: how many there have to be)."""
+    status, body = question.client.request("GET", "/api/health")
+    try:
+        state = json.loads(body).get("database")
+    except (ValueError, AttributeError):
+        raise Unanswered(f"/api/health: {status} instead of a state") from None
+    missing = [] if status == 200 and state == "ok" else [f"its database is {state or 'not known'}"]
+    members: Mapping[str, str] = question.expect.get("members", {})
+    wanted = max(int(question.expect.get("peers", 0)), sum(answers(question.client, authority) for authority in members.values()))
+    found = metric(question.client.text("/metrics"), "alertmanager_cluster_members")
+    if wanted > 1 and (not found or found[0] < wanted):
+        missing.append(f"its mesh has {int(found[0]) if found else 0} of {wanted} members")
+    return missing
+
+
+def answers(client: Client, authority: str) -> bool:
+    """Whether a daemon behind a TLS proxy is alive; the proxy alone accepts connections."""
+    address, _colon, port = authority.rpartition(":")
+    try:
+        replace(client, address=address.strip("[]"), port=int(port)).text("/healthz")
+    except Unanswered:
+        return False
+    return True
+
+
 def load_balancer(question: Question) -> list[str]:
     """Answers; with ``backends``, every published service has a healthy member, and every member is healthy."""
     text = question.client.text("/metrics")
@@ -183,6 +210,7 @@ GATES: dict[str, Callable[[Question], list[str]]] = {
     "thanos_store": ready,
     "thanos_compact": thanos_compact,
     "object_store": object_store,
+    "grafana": grafana,
     "load_balancer": load_balancer,
     "proxy": load_balancer,
     "keepalived": keepalived,

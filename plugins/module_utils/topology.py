@@ -184,6 +184,8 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
     """
     found: list[dict[str, Any]] = []
     for number, (comp, way) in enumerate(((c, w) for c in COMPONENTS.values() for w in c.upstreams), start=1):
+        if way.clients and not any(host in members(component(name), groups) for name in way.clients):
+            continue
         servers = []
         for member in members(comp, groups):
             check = endpoint(comp, way.check[0], member, hostvars)
@@ -201,6 +203,7 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
                     "host": first["host"] if way.each else "",
                     "local": f"{address}:{first['port']}",
                     "check": way.check[1],
+                    "tls": way.tls,
                     "servers": some,
                 }
             )

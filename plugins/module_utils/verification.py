@@ -45,15 +45,15 @@ def frontend(front: Mapping[str, Any], identity: Client, user: str, password: st
     place = front["endpoints"][0]
     where, missing = f"{place['address']}:{place['port']}", []
     stranger = Client(place["address"], place["port"], identity.ca)
-    known = stranger if front["users"] and user else replace(identity, address=place["address"], port=place["port"])
-    if known is stranger:
+    known = stranger if front["own_login"] or (front["users"] and user) else replace(identity, address=place["address"], port=place["port"])
+    if known is stranger and not front["own_login"]:
         known = replace(stranger, user=user, password=password)
     try:
         known.text(front["check"], (int(front["check_status"]),))
     except Unanswered as error:
         missing.append(str(error))
     try:
-        status, _body = stranger.request("GET", front["check"])
+        status, _body = stranger.request("GET", front["guarded"] or front["check"])
         if status not in (401, 403):
             missing.append(f"it answers a stranger with {status}")
     except Unanswered:

@@ -1,0 +1,132 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""grafana.ini from a mapping: names that Grafana knows, values that it reads back as they were, secrets in files of their own.
+
+Grafana's dialect: ``#`` and ``;`` begin a comment anywhere, quotes around a value
+are taken off, ``%(name)s`` and ``$__file{…}`` are replaced. A value in triple
+quotes or backticks is taken as it stands, but for those replacements.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import yaml
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
+from ansible_collections.monitoring.ha.plugins.plugin_utils.lock import ROOT
+
+OPTIONS = ROOT / "roles" / "grafana" / "files" / "options.yml"
+#: Where Grafana finds the files of ``render``.
+SECRETS = "/etc/grafana/secrets"
+#: Options that hold a secret, by their names; two hold it within a URL.
+SECRET = re.compile(r"(?:^|_)(?:password|secret|token|connstr|(?:secret|secret_access|private|encryption|account|access|api|write)_key)$")
+SECRET_URLS = {("database", "url"), ("caching.redis", "url")}
+#: What Grafana replaces within a value.
+REPLACED = re.compile(r"\$(?:__\w+)?\{")
+
+
+class IniError(ValueError):
+    """The mapping cannot be written; the message names section, option and remedy."""
+
+
+@cache
+def known() -> dict[str, list[str]]:
+    """Section → its options; an empty list takes any."""
+    found: dict[str, list[str]] = yaml.safe_load(OPTIONS.read_text(encoding="utf-8"))
+    return found
+
+
+def sections(ini: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Section → option → value; what stands outside of a section is in ``""``. Without what is null."""
+    found: dict[str, dict[str, Any]] = {"": {k: v for k, v in ini.items() if not isinstance(v, Mapping) and v is not None}}
+    for section, options in ini.items():
+        if isinstance(options, Mapping):
+            found[section] = {str(k): v for k, v in options.items() if v is not None}
+    return {section: options for section, options in found.items() if options}
+
+
+def misspelt(ini: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(name, problem, remedy) of each section or option that Grafana does not know."""
+    names = known()
+    for section, options in sections(ini).items():
+        if section.startswith("plugin."):
+            continue
+        if section not in names:
+            close = difflib.get_close_matches(section, names, 1, 0.5)
+            homes = [f"{home}.{o}" for o in options for home in names if o in names[home]][:1]
+            remedy = (
+                f"did you mean {close[0]}?" if close else f"did you mean {homes[0]}?" if homes else "see Grafana's configuration reference"
+            )
+            yield section, f"grafana_ini: Grafana knows no section {section!r}", remedy
+            continue
+        for option in options if names[section] else ():
+            if option in names[section]:
+                continue
+            close = difflib.get_close_matches(option, names[section], 1, 0.6)
+            homes = [home for home in names if option in names[home]]
+            remedy = f"did you mean {close[0]}?" if close else f"it belongs to {', '.join(homes[:3])}" if homes else ""
+            where = f"in section {section!r}" if section else "outside of a section"
+            name = f"{section}.{option}" if section else option
+            yield name, f"grafana_ini: Grafana knows no option {option!r} {where}", remedy or "see Grafana's configuration reference"
+
+
+def is_secret(section: str, option: str, value: Any) -> bool:
+    """Whether a value belongs into a file of its own; one that is in a file or the environment already does not."""
+    if not isinstance(value, str) or not value or REPLACED.match(value):
+        return False
+    return bool(SECRET.search(option)) or (section, option) in SECRET_URLS or bool(re.search(r"://[^/@\s]*:[^/@\s]+@", value))
+
+
+def text(value: Any) -> str:
+    """A value as Grafana writes it: lists with commas, booleans in small letters."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ",".join(text(item) for item in value)
+    return str(value)
+
+
+def quoted(value: str) -> str:
+    """A value so that it is read back as it is; IniError when no quotes can do that."""
+    if value == value.strip() and not re.search(r"[#;\n\\]", value) and value[:1] not in ("'", '"', "`"):
+        return value
+    for quote in ('"""', "`"):
+        if quote not in value and not value.endswith(quote[0]):
+            return f"{quote}{value}{quote}"
+    raise IniError("it holds both kinds of quotes")
+
+
+def render(ini: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """(text of grafana.ini, name of a file below ``SECRETS`` → its content)."""
+    lines: list[str] = []
+    secrets: dict[str, str] = {}
+    for section, options in sections(ini).items():
+        lines += ["", f"[{section}]"] if section else []
+        for option, value in options.items():
+            name = f"{section}.{option}" if section else option
+            if is_secret(section, option, value):
+                if value != value.strip():
+                    raise IniError(f"grafana_ini: {name} begins or ends with a blank, which Grafana would drop: choose another")
+                secrets[name] = value
+                lines.append(f"{option} = $__file{{{SECRETS}/{name}}}")
+                continue
+            try:
+                lines.append(f"{option} = {quoted(text(value))}".rstrip())
+            except IniError as error:
+                raise IniError(f"grafana_ini: {name} cannot be written, {error}: put it into a file (grafana_secret_files)") from error
+    return "\n".join(lines).strip() + "\n", secrets
+
+
+def preflight(site: Site) -> Iterator[Finding]:
+    """What is wrong with ``grafana_ini``, of all hosts, each thing once."""
+    seen: set[str] = set()
+    for host in site.groups.get("grafana", []):
+        ini = site.hostvars[host].get("grafana_ini")
+        for name, problem, remedy in misspelt(ini) if isinstance(ini, Mapping) else ():
+            if problem not in seen:
+                seen.add(problem)
+                yield Finding(f"grafana_ini:{name}", "", problem, remedy)
