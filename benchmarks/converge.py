@@ -1,4 +1,4 @@
-"""How long a roll-out takes: first converge and no-op of the whole stack on three test hosts, per strategy.
+"""How long a roll-out takes: first converge and no-op of the whole stack on three test hosts, and with further hosts, per strategy.
 
 Limits stand beside the measurements, as ratios measured / limit; nothing is asserted.
 Writes ``build/benchmarks/converge.json`` and prints a Markdown table.
@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 #: Seconds that a roll-out may take on two cores: (first converge, no-op).
 LIMITS = {"linear": (600, 180), "mitogen_linear": (300, 60)}
+#: Hosts: the whole stack on three, the rest is monitored.
+SIZES = (3, 6, 9)
+TARGET = ROOT / "build" / "benchmarks"
 #: Tasks that a component may walk on a no-op.
 TASK_LIMIT = 15
 
@@ -43,19 +46,19 @@ class Run:
         return round(self.seconds / self.limit, 2) if self.limit else None
 
 
-def play(book: str, strategy: str, name: str, prefix: str, *extra: str) -> tuple[float, str]:
+def inventory(hosts: int) -> list[str]:
+    """The demo's inventory, with further monitored hosts when ``hosts`` is more than its three."""
+    more = {f"node{n}": {"ha_address": f"{{{{ test_hosts_prefix }}}}.{10 + n}"} for n in range(4, hosts + 1)}
+    file = TARGET / f"hosts-{hosts}.yml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"all": {"children": {"monitored": {"hosts": more}}}}), encoding="utf-8")
+    return ["-i", str(file), "-i", "inventories/demo"]
+
+
+def play(book: str, strategy: str, hosts: int, *extra: str) -> tuple[float, str]:
     """Run a playbook against the benchmark's own test hosts; (seconds, output). RuntimeError when it fails."""
-    command = [
-        str(PLAYBOOK),
-        "-i",
-        "inventories/demo",
-        f"playbooks/{book}.yml",
-        "-e",
-        f"test_hosts_name={name}",
-        "-e",
-        f"test_hosts_prefix={prefix}",
-        *extra,
-    ]
+    own = ["-e", "test_hosts_name=ha-bench", "-e", "test_hosts_prefix=172.30.95"]
+    command = [str(PLAYBOOK), *inventory(hosts), f"playbooks/{book}.yml", *own, *extra]
     start = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "ANSIBLE_STRATEGY": strategy}, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - start
@@ -64,12 +67,12 @@ def play(book: str, strategy: str, name: str, prefix: str, *extra: str) -> tuple
     return seconds, done.stdout
 
 
-def measure(strategy: str, kind: str, hosts: int, name: str, prefix: str) -> Run:
+def measure(strategy: str, kind: str, hosts: int) -> Run:
     """Time one run of site.yml; the limits hold for three hosts."""
-    seconds, output = play("site", strategy, name, prefix)
+    seconds, output = play("site", strategy, hosts)
     changed = sum(int(n) for n in re.findall(r"changed=(\d+)", output))
     roles = Counter(re.findall(r"^TASK \[(?:monitoring\.ha\.)?(\w+) :", output, re.MULTILINE))
-    limit = LIMITS[strategy][0 if kind == "first" else 1] if hosts == 3 else None
+    limit = LIMITS[strategy][0 if kind == "first" else 1] if hosts == SIZES[0] else None
     return Run(strategy, kind, hosts, round(seconds, 1), limit, changed, dict(roles))
 
 
@@ -89,18 +92,16 @@ def main() -> None:
     parser.add_argument("--strategy", action="append", choices=sorted(LIMITS), help="default: both")
     arguments = parser.parse_args()
     runs: list[Run] = []
-    name, prefix = "ha-bench", "172.30.95"
     for strategy in arguments.strategy or sorted(LIMITS):
         try:
-            play("test_hosts", "linear", name, prefix, "-e", "test_hosts_state=present")
-            runs.append(measure(strategy, "first", 3, name, prefix))
-            runs.append(measure(strategy, "no-op", 3, name, prefix))
+            for hosts in SIZES:
+                play("test_hosts", "linear", hosts)
+                runs.append(measure(strategy, "first" if hosts == SIZES[0] else "hosts added", hosts))
+                runs.append(measure(strategy, "no-op", hosts))
         finally:
-            play("test_hosts", "linear", name, prefix, "-e", "test_hosts_state=absent")
+            play("test_hosts", "linear", SIZES[-1], "-e", "test_hosts_state=absent")
         print(table(runs), flush=True)
-    target = ROOT / "build" / "benchmarks"
-    target.mkdir(parents=True, exist_ok=True)
-    (target / "converge.json").write_text(json.dumps([{**asdict(r), "ratio": r.ratio} for r in runs], indent=2) + "\n")
+    (TARGET / "converge.json").write_text(json.dumps([{**asdict(r), "ratio": r.ratio} for r in runs], indent=2) + "\n")
 
 
 if __name__ == "__main__":
