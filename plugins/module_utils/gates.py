@@ -148,6 +148,44 @@ def object_store(question: Question) -> list[str]:
     return []
 
 
+def etcd(question: Question) -> list[str]:
+    """A majority agrees, asked by this member; with ``members``, unless too few of them are up to make one."""
+    try:
+        question.client.text("/health")
+    except Unanswered:
+        members: Mapping[str, str] = question.expect.get("members", {})
+        own = f"{question.client.address}:{question.client.port}"
+        if not members or not connects(own) or 2 * sum(map(connects, members.values())) > len(members):
+            raise
+    return []
+
+
+def postgresql(question: Question) -> list[str]:
+    """A leader, every member that answers follows it, and one of them confirms its writes (``standbys``: how many follow).
+
+    ``members``: name → ``address:port`` of Patroni; who is down is not waited for.
+    """
+    known = {member["name"]: member for member in question.client.json("/cluster")["members"]}
+    missing = [] if any(member["role"] == "leader" for member in known.values()) else ["it has no leader"]
+    members: Mapping[str, str] = question.expect.get("members", {})
+    for name in [name for name, authority in members.items() if connects(authority)]:
+        state = known.get(name, {}).get("state", "not a member")
+        if state not in ("running", "streaming"):
+            missing.append(f"{name} is {state}")
+    following = [member for member in known.values() if member["role"] != "leader" and member["state"] == "streaming"]
+    if following and not any(member["role"] in ("sync_standby", "quorum_standby") for member in following):
+        missing.append("no standby confirms writes")
+    standbys = int(question.expect.get("standbys", 0))
+    if len(following) < standbys:
+        missing.append(f"{len(following)} of {standbys} standbys follow the leader")
+    return missing
+
+
+def postgres_exporter(question: Question) -> list[str]:
+    """It reaches its PostgreSQL."""
+    return [] if metric(question.client.text("/metrics"), "pg_up") == [1.0] else ["it does not reach its PostgreSQL"]
+
+
 def load_balancer(question: Question) -> list[str]:
     """Answers; with ``backends``, every published service has a healthy member, and every member is healthy."""
     text = question.client.text("/metrics")
@@ -183,6 +221,9 @@ GATES: dict[str, Callable[[Question], list[str]]] = {
     "thanos_store": ready,
     "thanos_compact": thanos_compact,
     "object_store": object_store,
+    "etcd": etcd,
+    "postgresql": postgresql,
+    "postgres_exporter": postgres_exporter,
     "load_balancer": load_balancer,
     "proxy": load_balancer,
     "keepalived": keepalived,

@@ -141,7 +141,7 @@ def frontends(
     """What the load balancers publish, as plain data; nothing without a load balancer.
 
     ``endpoints``: where clients reach it, that is the virtual address, else every
-    load balancer. ``members``: the endpoints behind it.
+    load balancer. ``members``: the endpoints behind it, ``check`` being the port of their health check.
     """
     balancers = list(groups.get("load_balancer", []))
     virtual = str(variables.get("ha_virtual_address") or "")
@@ -160,7 +160,13 @@ def frontends(
                 "endpoints": where,
                 "url": where[0]["url"],
                 "authority": where[0]["authority"],
-                "members": [endpoint(comp, offer.port, h, hostvars).as_dict() for h in members(comp, groups)],
+                "members": [
+                    {
+                        **endpoint(comp, offer.port, h, hostvars).as_dict(),
+                        "check": endpoint(comp, offer.check_port or offer.port, h, hostvars).port,
+                    }
+                    for h in members(comp, groups)
+                ],
             }
         )
     return found
@@ -201,6 +207,8 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
                     "host": first["host"] if way.each else "",
                     "local": f"{address}:{first['port']}",
                     "check": way.check[1],
+                    "check_method": way.check_method,
+                    "one_writer": way.one_writer,
                     "servers": some,
                 }
             )
