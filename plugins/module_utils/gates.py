@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered, connects, metric
@@ -160,6 +160,16 @@ def etcd(question: Question) -> list[str]:
     return []
 
 
+def answers(client: Client, authority: str) -> bool:
+    """Whether something speaks HTTP at ``address:port``, asked with the certificate of ``client``."""
+    address, _colon, port = authority.rpartition(":")
+    try:
+        replace(client, address=address.strip("[]"), port=int(port), timeout=2.0).request("HEAD", "/liveness")
+    except Unanswered:
+        return False
+    return True
+
+
 def postgresql(question: Question) -> list[str]:
     """A leader, every member that answers follows it, and one of them confirms its writes (``standbys``: how many follow).
 
@@ -168,7 +178,7 @@ def postgresql(question: Question) -> list[str]:
     known = {member["name"]: member for member in question.client.json("/cluster")["members"]}
     missing = [] if any(member["role"] == "leader" for member in known.values()) else ["it has no leader"]
     members: Mapping[str, str] = question.expect.get("members", {})
-    for name in [name for name, authority in members.items() if connects(authority)]:
+    for name in [name for name, authority in members.items() if answers(question.client, authority)]:
         state = known.get(name, {}).get("state", "not a member")
         if state not in ("running", "streaming"):
             missing.append(f"{name} is {state}")

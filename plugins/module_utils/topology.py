@@ -150,7 +150,7 @@ def frontends(
     found = []
     for offer, comp in offers(groups).values() if balancers else ():
         number = frontend_port(offer, variables)
-        scheme = "https" if offer.mode == "http" else "tcp"
+        scheme = "https" if offer.mode == "http" else comp.ports[offer.port].scheme
         places = [("virtual", virtual)] if virtual else [(h, host_address(h, hostvars[h])) for h in balancers]
         where = [Endpoint(host, address, number, scheme, comp.name).as_dict() for host, address in places]
         found.append(
