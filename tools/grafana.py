@@ -11,8 +11,8 @@ import urllib.error
 import urllib.request
 
 import yaml
-from tests.grafana_stand_in.pack import pack
 
+from tests.grafana_stand_in.pack import pack
 from tools.steps import ROOT
 
 MIRROR = ROOT / "build" / "mirror"

@@ -31,17 +31,16 @@ def where(component: Component) -> str:
     return f"`{component.group}`" if component.group else "beside its clients"
 
 
-def login(front: Frontend) -> str:
-    """Who gets in, in words."""
-    if front.own_login:
-        return "a login of its own"
-    return "client certificate" if front.client_certificate else "password, or client certificate"
-
-
 def listens(port: Port) -> str:
     if port.scope == "loopback":
         return "loopback"
     return f"{port.scheme}, {SECURITY[port.security]}"
+
+
+def comes_in(front: Frontend) -> str:
+    if front.mode == "tcp" or front.own_login:
+        return "its own users"
+    return "client certificate" if front.client_certificate else "password, or client certificate"
 
 
 def page() -> str:
@@ -79,7 +78,7 @@ def page() -> str:
     fronts = sorted(((f, c) for c in found for f in c.frontends), key=lambda entry: (entry[0].name, entry[0].rank))
     lines += table(
         ("port", "front end", "what", "behind it", "who comes in"),
-        ((f.number, f"`{f.name}`", f.title, c.title, login(f)) for f, c in fronts),
+        ((f.number, f"`{f.name}`", f.title, c.title, comes_in(f)) for f, c in fronts),
     )
     lines += ["## Secrets", ""]
     lines += table(("variable", "component", "remedy"), ((f"`{s.variable}`", c.title, s.remedy) for c in found for s in c.secrets))

@@ -42,7 +42,9 @@ class Frontend:
     has, the one with the lowest ``rank`` is behind it.
     number: port on the virtual address. port: name of the members' port. mode: ``http`` or ``tcp``.
     users: people log in with a password (``haproxy_users``); members of the stack with their certificate.
-    client_certificate: certificates only. check: path that a healthy member answers with ``check_status``.
+    client_certificate: certificates only. check: path that a healthy member answers with ``check_status``, at the
+    members' port ``check_port``, by default the one that takes the traffic. check_method: ``HEAD`` where a daemon
+    takes it amiss that the check does not read its answer to the end.
     one_writer: only the first healthy member takes traffic. reads: paths whose POST changes nothing, so that
     it may be tried again on another member like a GET. own_login: the members know their users themselves;
     guarded is a path that they refuse to anybody else. title: for people.
@@ -57,6 +59,8 @@ class Frontend:
     client_certificate: bool = False
     check: str = "/-/ready"
     check_status: str = "200"
+    check_port: str = ""
+    check_method: Literal["GET", "HEAD"] = "GET"
     one_writer: bool = False
     reads: tuple[str, ...] = ()
     own_login: bool = False
@@ -73,16 +77,19 @@ class Upstream:
     after 1.5 s. It hands bytes on: TLS and certificates are the client's own.
     each: one way for each member, instead of one for whichever is healthy.
     near: the member on the client's own host first. port, check: name of the
-    members' port, and (name of the port, path) to check. clients: components on
-    whose hosts it is needed, by default all. tls: the proxy speaks TLS with the
-    host's certificate, for clients that cannot or should not have it.
+    members' port, and (name of the port, path) to check with ``check_method``. one_writer: connections
+    to a member that fails its check are ended, as it may not be the writer any more. clients: components
+    on whose hosts it is needed, by default all. tls: the proxy speaks TLS with the host's certificate, for
+    clients that cannot or should not have it.
     """
 
     name: str
     port: str
     check: tuple[str, str]
+    check_method: Literal["GET", "HEAD"] = "GET"
     each: bool = False
     near: bool = True
+    one_writer: bool = False
     clients: tuple[str, ...] = ()
     tls: bool = False
 
@@ -299,6 +306,75 @@ COMPONENTS: dict[str, Component] = {
             release="garage",
             minimum=3,
             frontends=(Frontend("s3", 3900, "Object store (S3)", port="s3", users=False, client_certificate=True, check="/health"),),
+        ),
+        Component(
+            "etcd",
+            "etcd",
+            "etcd",
+            "etcd",
+            "etcd.service",
+            "etcd",
+            ports={"client": Port(2379), "peer": Port(2380)},
+            metrics=("client", "/metrics"),
+            cardinality="quorum",
+            minimum=3,
+            stateful=True,
+            data="/var/lib/etcd",
+            config="/etc/monitoring-ha/etcd",
+            secrets=(Secret("etcd_root_password"),),
+        ),
+        Component(
+            "postgresql",
+            "PostgreSQL (Patroni)",
+            "postgresql",
+            "postgresql",
+            "patroni.service",
+            "postgres",
+            ports={"sql": Port(5432, security="secret", scheme="postgresql"), "rest": Port(8008)},
+            metrics=("rest", "/metrics"),
+            minimum=2,
+            stateful=True,
+            data="/var/lib/postgresql",
+            config="/etc/monitoring-ha/patroni",
+            # Patroni answers on one member only: the one that holds the leader's lock.
+            upstreams=(Upstream("sql", "sql", ("rest", "/primary"), "HEAD", one_writer=True),),
+            secrets=(Secret("postgresql_etcd_password"), Secret("postgresql_replication_password"), Secret("postgresql_rest_password")),
+            frontends=(
+                Frontend(
+                    "postgresql",
+                    5432,
+                    "PostgreSQL (leader)",
+                    port="sql",
+                    mode="tcp",
+                    users=False,
+                    check="/primary",
+                    check_port="rest",
+                    check_method="HEAD",
+                    one_writer=True,
+                ),
+                Frontend(
+                    "postgresql_read",
+                    5433,
+                    "PostgreSQL (read-only)",
+                    port="sql",
+                    mode="tcp",
+                    users=False,
+                    check="/replica?lag=16MB",
+                    check_port="rest",
+                    check_method="HEAD",
+                ),
+            ),
+        ),
+        Component(
+            "postgres_exporter",
+            "PostgreSQL exporter",
+            "postgresql",
+            "postgresql",
+            "prometheus-postgres-exporter.service",
+            "postgres_exporter",
+            ports={"http": Port(9187)},
+            metrics=("http", "/metrics"),
+            config="/etc/monitoring-ha/postgres_exporter",
         ),
         Component(
             "grafana",

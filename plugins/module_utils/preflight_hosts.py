@@ -20,6 +20,8 @@ from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, sockets
 
 SUPPORTED = (("debian", "12"), ("debian", "13"))
+#: Groups whose packages Debian 12 has only in releases that are too old.
+NEWER = ("etcd", "postgresql")
 #: Seconds that clocks may differ.
 CLOCKS = 1.0
 #: Bytes that have to be free where a component keeps its data.
@@ -139,6 +141,9 @@ def systems(site: Site, facts: Facts) -> Iterator[Finding]:
                 f"it runs {' '.join(system).strip() or 'an unknown system'}",
                 "use Debian 12 or 13, which are what is tested",
             )
+        old = [group for group in NEWER if host in site.groups.get(group, [])] if system == ("debian", "12") else []
+        if old:
+            yield Finding("system", host, f"it runs Debian 12, too old for {' and '.join(old)}", "use Debian 13 for these groups")
         if not its["systemd"]:
             yield Finding("systemd", host, "it does not run systemd", "boot it with systemd")
 

@@ -42,8 +42,9 @@ options:
       - V(targets_up) (prometheus), every target is up.
       - V(peers) (alertmanager, grafana), the mesh has that many members.
       - V(stores) (thanos_query), it sees that many healthy stores.
-      - V(members) (alertmanager, grafana, thanos_query), a mapping of the name under which a member is known to its C(address:port). Those
-        that answer there have to be known.
+      - V(members) (alertmanager, thanos_query, postgresql, grafana), a mapping of the name under which a member is known to its
+        C(address:port). Those that answer there have to be known. With etcd, a majority is waited for once enough of them are up.
+      - V(standbys) (postgresql), that many follow the leader.
       - V(nodes) (object_store), that many hosts are connected.
       - V(backends) (load_balancer, proxy), every member is in rotation.
       - V(holder) (keepalived), C(address:port) at which the virtual address answers.
@@ -95,7 +96,6 @@ missing:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitoring.ha.plugins.module_utils import gates, units
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
-
 
 #: How often a unit may die on the way: longer than a database needs to choose another leader.
 DEATHS = 15
