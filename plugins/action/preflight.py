@@ -86,7 +86,7 @@ class ActionModule(ActionBase):
         facts: Mapping[str, Mapping[str, Any]] = self._task.args.get("facts") or {}
         site = Site(values["groups"], values["hostvars"], role_options(), results_of_tasks())
         found = preflight.inspect(site, accept)
-        found += [finding for check in (arguments, versions, grafana.preflight) for finding in check(site) if finding.code not in accept]
+        found += [finding for check in (arguments, versions, *grafana.CHECKS) for finding in check(site) if finding.code not in accept]
         found += preflight_hosts.inspect(site, facts, accept)
         lines = [str(finding) for finding in found]
         if not lines:

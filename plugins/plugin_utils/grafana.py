@@ -1,6 +1,7 @@
 # Copyright (c) monitoring.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""grafana.ini from a mapping: names that Grafana knows, values that it reads back as they were, secrets in files of their own.
+"""grafana.ini and provisioning files from variables: names that Grafana knows, values that it reads back as they were, secrets in files
+of their own.
 
 Grafana's dialect: ``#`` and ``;`` begin a comment anywhere, quotes around a value
 are taken off, ``%(name)s`` and ``$__file{…}`` are replaced. A value in triple
@@ -10,9 +11,11 @@ quotes or backticks is taken as it stands, but for those replacements.
 from __future__ import annotations
 
 import difflib
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -121,7 +124,7 @@ def render(ini: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     return "\n".join(lines).strip() + "\n", secrets
 
 
-def preflight(site: Site) -> Iterator[Finding]:
+def options(site: Site) -> Iterator[Finding]:
     """What is wrong with ``grafana_ini``, of all hosts, each thing once."""
     seen: set[str] = set()
     for host in site.groups.get("grafana", []):
@@ -130,3 +133,99 @@ def preflight(site: Site) -> Iterator[Finding]:
             if problem not in seen:
                 seen.add(problem)
                 yield Finding(f"grafana_ini:{name}", "", problem, remedy)
+
+
+def literal(value: Any) -> Any:
+    """Text that Grafana reads back as it is: it replaces ``$`` in provisioning files, but for what names a file or a variable."""
+    if isinstance(value, str):
+        return value if REPLACED.match(value) else value.replace("$", "$$")
+    if isinstance(value, Mapping):
+        return {key: literal(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [literal(item) for item in value]
+    return value
+
+
+class ProvisioningError(ValueError):
+    """What is to be provisioned names something that is not there."""
+
+
+def placed(items: Iterable[Any], organisations: Mapping[str, int]) -> list[Any]:
+    """Entries with ``orgId`` instead of the name in ``organisation``; without those of one that has no number yet (0)."""
+    found = []
+    for item in items:
+        name = item.get("organisation") if isinstance(item, Mapping) else None
+        if name is None:
+            found.append(item)
+        elif name not in organisations:
+            raise ProvisioningError(f"organisation {name!r} is not there: name it in grafana_organisations")
+        elif organisations[name]:
+            found.append({**{key: value for key, value in item.items() if key != "organisation"}, "orgId": organisations[name]})
+    return found
+
+
+def provisioning(
+    datasources: list[Mapping[str, Any]],
+    folders: list[Mapping[str, Any]],
+    alerting: Mapping[str, list[Any]],
+    organisations: Mapping[str, int],
+) -> list[dict[str, Any]]:
+    """Provisioning files. folders: ``name``, ``folder`` and ``path``. alerting: as Grafana's own file, by kind."""
+
+    def document(**content: Any) -> str:
+        # By way of JSON, as Ansible's own kinds of text are none of YAML's.
+        plain = json.loads(json.dumps({"apiVersion": 1, **literal(content)}))
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=1000)
+
+    def entry(kind: str, content: str, secret: bool = False) -> dict[str, Any]:
+        return {"path": f"provisioning/{kind}/monitoring-ha.yml", "content": content, "secret": secret}
+
+    sources = [{"access": "proxy", **source, "editable": False} for source in placed(datasources, organisations)]
+    providers = [
+        {
+            **{key: folder[key] for key in ("name", "folder", "orgId") if key in folder},
+            "type": "file",
+            "updateIntervalSeconds": 30,
+            "options": {"path": folder["path"]},
+        }
+        for folder in placed(folders, organisations)
+    ]
+    kinds = {kind: placed(items, organisations) for kind, items in alerting.items() if items}
+    return [
+        entry("datasources", document(prune=True, datasources=sources), any("secureJsonData" in source for source in sources)),
+        entry("dashboards", document(providers=providers)),
+        entry("alerting", document(**kinds), bool(alerting.get("contactPoints"))),
+        # Without these Grafana complains at every start.
+        *({"path": f"provisioning/{kind}/monitoring-ha.yml", "content": document()} for kind in ("plugins", "access-control")),
+    ]
+
+
+def dashboards(site: Site) -> Iterator[Finding]:
+    """Dashboards that Grafana would not show: no JSON, no uid, the uid of another one, or made for sharing."""
+    owners: dict[str, str] = {}
+    directories = {
+        str(d.get("directory")) for h in site.groups.get("grafana", []) for d in site.hostvars[h].get("grafana_dashboards") or []
+    }
+    for directory in sorted(directories):
+        files = sorted(Path(directory).glob("*.json"))
+        if not files:
+            yield Finding(
+                "grafana_dashboards", "", f"grafana_dashboards: no .json file in {directory}", "name a directory of the controller"
+            )
+        for file in files:
+            try:
+                its = json.loads(file.read_text(encoding="utf-8"))
+                inputs, uid = its.get("__inputs"), str(its.get("uid") or its.get("metadata", {}).get("name") or "")
+            except (OSError, ValueError, AttributeError) as error:
+                yield Finding("grafana_dashboards", "", f"{file}: no dashboard ({error})", "export it as JSON")
+                continue
+            if inputs:
+                yield Finding("grafana_dashboards", "", f"{file}: made for sharing (__inputs)", "export it without that")
+            if not uid:
+                yield Finding("grafana_dashboards", "", f"{file}: no uid, so that every start could make another one", "give it one")
+            elif uid in owners:
+                yield Finding("grafana_dashboards", "", f"{file}: uid {uid!r} is also that of {owners[uid]}", "give it another one")
+            owners.setdefault(uid, str(file))
+
+
+CHECKS = (options, dashboards)
