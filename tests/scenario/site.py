@@ -55,7 +55,7 @@ def play(
         for task in part["tasks"]:
             for host, result in task["hosts"].items():
                 if result.get("changed"):
-                    changed.setdefault(host, []).append(task["task"]["name"])
+                    changed.setdefault(host, []).append(task["task"]["name"].rpartition(" : ")[2])
                 if result.get("failed") or result.get("unreachable"):
                     failures.append(str(result.get("msg", result)))
     return Played(done.returncode, changed, failures, done.stdout + done.stderr)
