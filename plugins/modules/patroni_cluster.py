@@ -70,7 +70,7 @@ changes:
   type: list
   elements: str
 leader:
-  description: Name of the member that leads; in check mode, the first where there is no cluster yet.
+  description: Name of the member that leads; empty in check mode where there is no cluster yet.
   returned: success
   type: str
 """
@@ -105,12 +105,7 @@ def main() -> None:
     except (patroni.PatroniError, Unanswered, OSError) as error:
         if module.check_mode:
             # A cluster that is not there yet has nothing to share either.
-            module.exit_json(
-                changed=True,
-                changes=["a new cluster"],
-                leader=next(iter(given["members"])),
-                diff={"before": "", "after": "a new cluster\n"},
-            )
+            module.exit_json(changed=True, changes=["a new cluster"], leader="", diff={"before": "", "after": "a new cluster\n"})
         module.fail_json(msg=f"Patroni: {error}")
     text = "".join(f"{line}\n" for line in changes)
     module.exit_json(changed=bool(changes), changes=changes, leader=leader, diff={"before": "", "after": text})

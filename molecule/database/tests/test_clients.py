@@ -34,7 +34,7 @@ def test_passwords_with_awkward_characters_work_and_others_do_not(stack: Stack) 
         with pytest.raises(sql.ERRORS):
             sql.connect(stack, user=user, password="wrong")
     # Copying everything takes a member's address and certificate, whatever the password.
-    with pytest.raises(sql.ERRORS, match="certificate|pg_hba"):
+    with pytest.raises(sql.ERRORS, match=r"certificate|pg_hba"):
         sql.connect(stack, user="replicator", password=f"replication {AWKWARD}", database="postgres")
 
 
