@@ -28,8 +28,8 @@ SECRETS = "/etc/grafana/secrets"
 #: Options that hold a secret, by their names; two hold it within a URL.
 SECRET = re.compile(r"(?:^|_)(?:password|secret|token|connstr|(?:secret|secret_access|private|encryption|account|access|api|write)_key)$")
 SECRET_URLS = {("database", "url"), ("caching.redis", "url")}
-#: What Grafana replaces within a value.
-REPLACED = re.compile(r"\$(?:__\w+)?\{")
+#: A value that says where Grafana finds it.
+REFERENCE = re.compile(r"\$__\w+\{[^{}]+\}")
 
 
 class IniError(ValueError):
@@ -79,7 +79,7 @@ def misspelt(ini: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def is_secret(section: str, option: str, value: Any) -> bool:
     """Whether a value belongs into a file of its own; one that is in a file or the environment already does not."""
-    if not isinstance(value, str) or not value or REPLACED.match(value):
+    if not isinstance(value, str) or not value or REFERENCE.fullmatch(value):
         return False
     return bool(SECRET.search(option)) or (section, option) in SECRET_URLS or bool(re.search(r"://[^/@\s]*:[^/@\s]+@", value))
 
@@ -136,9 +136,9 @@ def options(site: Site) -> Iterator[Finding]:
 
 
 def literal(value: Any) -> Any:
-    """Text that Grafana reads back as it is: it replaces ``$`` in provisioning files, but for what names a file or a variable."""
+    """Text that Grafana reads back as it is, as it replaces ``$`` in provisioning files; what says where to find it stays."""
     if isinstance(value, str):
-        return value if REPLACED.match(value) else value.replace("$", "$$")
+        return value if REFERENCE.fullmatch(value) else value.replace("$", "$$")
     if isinstance(value, Mapping):
         return {key: literal(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
