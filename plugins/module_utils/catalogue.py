@@ -109,7 +109,7 @@ class Component:
 
     group: inventory group whose hosts run it; beside: instead, components whose hosts do. metrics: (port name, path).
     minimum: members below which it is not highly available. data, config: its directories.
-    secrets: variables without which it does not start, or not safely. release: its name in the lock file;
+    helpers: units beside its own. secrets: variables without which it does not start, or not safely. release: its name in the lock file;
     empty for a package. The variable ``<role>_version`` chooses the version.
     """
 
@@ -129,6 +129,7 @@ class Component:
     frontends: tuple[Frontend, ...] = ()
     upstreams: tuple[Upstream, ...] = ()
     beside: tuple[str, ...] = ()
+    helpers: tuple[str, ...] = ()
     secrets: tuple[Secret, ...] = ()
     release: str = ""
 
@@ -296,6 +297,7 @@ COMPONENTS: dict[str, Component] = {
                 Secret("object_store_admin_token"),
             ),
             stateful=True,
+            helpers=("garage-tls.service",),
             data="/var/lib/garage",
             config="/etc/garage",
             upstreams=(
@@ -392,6 +394,7 @@ COMPONENTS: dict[str, Component] = {
             },
             metrics=("http", "/metrics"),
             minimum=2,
+            helpers=("grafana-tls.service",),
             data="/var/lib/grafana",
             config="/etc/grafana",
             upstreams=(Upstream("grafana_mesh", "cluster", ("http", "/healthz"), each=True, near=False, clients=("grafana",), tls=True),),

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, sockets
 
 SUPPORTED = (("debian", "12"), ("debian", "13"))
@@ -26,6 +27,8 @@ NEWER = ("etcd", "postgresql")
 CLOCKS = 1.0
 #: Bytes that have to be free where a component keeps its data.
 SPACE = 2 * 1024**3
+#: Seconds for a connection to something outside of the stack.
+PATIENCE = 5.0
 
 # --- on the host ---------------------------------------------------------------------------------------------------
 
@@ -109,7 +112,7 @@ def neighbour(address: str) -> str:
     return ""
 
 
-def look(paths: Sequence[str], names: Sequence[str], address: str) -> dict[str, Any]:
+def look(paths: Sequence[str], names: Sequence[str], address: str, reach: Mapping[str, str]) -> dict[str, Any]:
     """Everything that the checks ask of a host. Changes nothing."""
     addresses = own_addresses()
     return {
@@ -121,6 +124,7 @@ def look(paths: Sequence[str], names: Sequence[str], address: str) -> dict[str, 
         "space": {path: space(path) for path in paths},
         "names": {name: resolve(name) for name in [socket.gethostname(), "localhost", *names]},
         "hostname": socket.gethostname(),
+        "unreached": [variable for variable, authority in reach.items() if not connects(authority, PATIENCE)],
         "neighbour": neighbour(address) if address and all(a["address"] != address for a in addresses) else "",
     }
 
@@ -186,9 +190,18 @@ def resolution(site: Site, facts: Facts) -> Iterator[Finding]:
                 yield Finding("name_resolution", host, f"it cannot resolve {name}", remedy)
 
 
+def outside(site: Site, facts: Facts) -> Iterator[Finding]:
+    """What the inventory names outside of the stack accepts connections."""
+    for host, its in facts.items():
+        for variable in its.get("unreached", []):
+            yield Finding(
+                f"unreached:{variable}", host, f"nothing answers where {variable} says", "correct it, start it, or open the way to it"
+            )
+
+
 def occupied(site: Site, facts: Facts) -> Iterator[Finding]:
     """Nobody else listens where the stack will."""
-    ours = {c.unit for c in site.present()} | {"garage-tls.service"}
+    ours = {unit for c in site.present() for unit in (c.unit, *c.helpers)}
     for host, its in facts.items():
         wanted = list(sockets(site, host))
         for listener in its["listeners"]:
@@ -233,7 +246,16 @@ def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (systems, own, clocks, disks, resolution, occupied, virtual_address)
+CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (
+    systems,
+    own,
+    clocks,
+    disks,
+    resolution,
+    outside,
+    occupied,
+    virtual_address,
+)
 
 
 def inspect(site: Site, facts: Facts, accept: Sequence[str] = ()) -> list[Finding]:

@@ -84,6 +84,29 @@ def queries(
     return found
 
 
+def grafana(fronts: Sequence[Mapping[str, Any]], ca: str, user: str, password: str) -> list[Observation]:
+    """Through its front end: people can log in, and every Prometheus data source answers a query."""
+    found = []
+    for front in (front for front in fronts if front["name"] == "grafana"):
+        place = front["endpoints"][0]
+        client, where = Client(place["address"], place["port"], ca, user=user, password=password, timeout=30), "grafana"
+        try:
+            sources = client.json("/api/datasources")
+        except Unanswered as error:
+            return [Observation("Login to Grafana", where, [str(error)])]
+        found.append(Observation("Login to Grafana", where, []))
+        for source in sources:
+            if source["type"] != "prometheus":
+                continue
+            try:
+                answer = client.json(f"/api/datasources/proxy/uid/{source['uid']}/api/v1/query", query="count(up)")
+                missing = [] if answer["data"]["result"] else ["it knows no target"]
+            except (Unanswered, KeyError, TypeError) as error:
+                missing = [str(error)]
+            found.append(Observation(f"Data source {source['name']}", where, missing))
+    return found
+
+
 def verify(
     targets: Sequence[Mapping[str, Any]],
     fronts: Sequence[Mapping[str, Any]],

@@ -228,4 +228,30 @@ def dashboards(site: Site) -> Iterator[Finding]:
             owners.setdefault(uid, str(file))
 
 
-CHECKS = (options, dashboards)
+def database(site: Site) -> Iterator[Finding]:
+    """There is a database, and it lets Grafana in."""
+    code = "grafana_database"
+    if not site.groups.get("grafana"):
+        return
+    its = site.of_all("grafana_database") or {}
+    if its.get("host"):
+        if not its.get("password") and not its.get("certificate"):
+            yield Finding(code, "", "grafana_database has neither password nor certificate", "give it what the database asks for")
+        return
+    if not site.groups.get("postgresql"):
+        remedy = "name the host of a database, or put hosts into the group postgresql"
+        yield Finding(code, "", "grafana_database names no host, and there is no database in the inventory", remedy)
+        return
+    name, user = str(its.get("name") or "grafana"), str(its.get("user") or "grafana")
+    users = site.of_all("postgresql_users") or {}
+    if name not in (site.of_all("postgresql_databases") or {}):
+        yield Finding(code, "", f"postgresql_databases has no {name!r}, which Grafana uses", f"add it, owned by {user!r}")
+    if user not in users:
+        yield Finding(code, "", f"postgresql_users has no {user!r}, as which Grafana comes", "add it with a password")
+    elif str(users[user].get("password")) != str(its.get("password")):
+        yield Finding(
+            code, "", f"the password in grafana_database is not that of {user!r} in postgresql_users", "let one refer to the other"
+        )
+
+
+CHECKS = (options, dashboards, database)

@@ -46,7 +46,7 @@ def test_panels_are_told_apart_and_do_not_overlap(file: Path) -> None:
         taken |= cells
 
 
-def test_every_expression_is_one(promtool: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_every_expression_is_one(promtool: Path, tmp_path: Path) -> None:
     found = [(panel, letter, text) for panel in dashboards.PANELS for letter, text in panel.expressions.items()]
     rules = [{"record": f"panel:{number}", "expr": text} for number, (_, _, text) in enumerate(found)]
     (tmp_path / "panels.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}), encoding="utf-8")

@@ -151,7 +151,7 @@ def test_an_organisation_is_told_by_its_name() -> None:
     sources = [{"name": "s"}, {"name": "t", "organisation": "Network"}, {"name": "u", "organisation": "New"}]
     found = provisioned("datasources", datasources=sources, organisations={"Network": 7, "New": 0})["datasources"]
     assert [(its["name"], its.get("orgId")) for its in found] == [("s", None), ("t", 7)]
-    with pytest.raises(grafana.ProvisioningError, match="Nowhere.*grafana_organisations"):
+    with pytest.raises(grafana.ProvisioningError, match=r"Nowhere.*grafana_organisations"):
         provisioned("datasources", datasources=[{"name": "s", "organisation": "Nowhere"}])
 
 
