@@ -57,7 +57,8 @@ def endpoints(
         user, password = str(its.get("grafana_admin_user") or "admin"), str(its.get("grafana_admin_password") or "")
         found["grafana"] = {"url": fronts["grafana"]["url"], "user": user, "password": password}
     for name, more in (variables.get("ha_endpoints") or {}).items():
-        found[name] = {**found.get(name, {}), **more}
+        if name in found:
+            found[name] |= more
     return {key: value for key, value in found.items() if value}
 
 
