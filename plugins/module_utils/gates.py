@@ -215,7 +215,7 @@ def wait(
             missing = ask(question)
         except Unanswered as error:
             missing = [str(error)]
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
             missing = [f"an answer of another shape than expected ({error!r})"]
         seconds = clock() - start
         if not missing:

@@ -17,13 +17,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
-from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, sockets
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, sockets, values_of_secrets
 
 SUPPORTED = (("debian", "12"), ("debian", "13"))
 #: Seconds that clocks may differ.
 CLOCKS = 1.0
 #: Bytes that have to be free where a component keeps its data.
 SPACE = 2 * 1024**3
+#: What the secrets of ``inventories/production`` contain: ``example``, and the same in hexadecimal digits.
+EXAMPLE = re.compile("example|6578616d706c65", re.IGNORECASE)
 
 # --- on the host ---------------------------------------------------------------------------------------------------
 
@@ -228,7 +230,22 @@ def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (systems, own, clocks, disks, resolution, occupied, virtual_address)
+def published(site: Site, facts: Facts) -> Iterator[Finding]:
+    """Secrets of the example inventory, which everybody knows, are for looking at it; no host is set up with them."""
+    for variable in dict.fromkeys(name for name, value in values_of_secrets(site) if facts and EXAMPLE.search(value)):
+        yield Finding(f"secret:{variable}", "", f"{variable} is the one of the example inventory", "make one of your own")
+
+
+CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (
+    systems,
+    own,
+    clocks,
+    disks,
+    resolution,
+    occupied,
+    virtual_address,
+    published,
+)
 
 
 def inspect(site: Site, facts: Facts, accept: Sequence[str] = ()) -> list[Finding]:
