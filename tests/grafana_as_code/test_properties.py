@@ -1,6 +1,6 @@
 """Whatever an organisation holds comes back the same, whoever wrote it in whatever order.
 
-``GRAFANA_EXAMPLES`` is the number of organisations that are made up; 25 by default.
+``GRAFANA_EXAMPLES`` is the number of organisations that are made up; 15 by default.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from .site import Site, objects
 
-EXAMPLES = int(os.environ.get("GRAFANA_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("GRAFANA_EXAMPLES", "15"))
 #: What the database of the stand-in takes: no NUL, no half surrogates.
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 TITLE = TEXT.map(lambda text: (text.strip() or "x")[:100])
