@@ -57,7 +57,7 @@ class Visitor:
 
 
 class Reader:
-    """Reads through the virtual address again and again. gaps: (begin, end) of each time without an answer, from when it began."""
+    """Reads through the virtual address again and again. gaps: seconds between two answers with an error between them."""
 
     def __init__(self, visitor: Visitor) -> None:
         self.visitor, self.count = visitor, 0
@@ -75,21 +75,21 @@ class Reader:
         self._thread.join()
 
     def _run(self) -> None:
-        answered = time.monotonic()
+        answered, failed = time.monotonic(), False
         while not self._stop.is_set():
             begun = time.monotonic()
             try:
                 self.visitor.get("/api/user", timeout=PATIENCE)
             except requests.RequestException as error:
+                failed = True
                 self.errors.append(f"{type(error).__name__} after {time.monotonic() - begun:.1f} s: {str(error)[:120]}")
             else:
                 self.count += 1
-                if self.errors and begun - answered > 0:
+                if failed:
                     self.gaps.append(time.monotonic() - answered)
-                answered = time.monotonic()
+                answered, failed = time.monotonic(), False
             time.sleep(0.05)
 
     @property
     def longest(self) -> float:
-        """Seconds between two answers with an error between them."""
-        return max(self.gaps, default=0.0) if self.errors else 0.0
+        return max(self.gaps, default=0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_data_sources_answer_through_grafana(stack: Stack, visitor: Visitor) -> 
     assert set(sources) == {"thanos", *(f"prometheus-{its['host']}" for its in stack.endpoints["prometheus"])}
     assert [uid for uid, its in sources.items() if its["isDefault"]] == ["thanos"]
     for uid in sources:
-        assert wait_for(uid, lambda uid=uid: visitor.query(uid, 'count(up{job="node_exporter"} == 1)'), 60)[0]["value"][1] == "3"
+        assert wait_for(uid, partial(visitor.query, uid, 'count(up{job="node_exporter"} == 1)'), 60)[0]["value"][1] == "3"
 
 
 @pytest.fixture
