@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Port
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Frontend, Port
 
 from tools.steps import ROOT
 
@@ -35,6 +35,12 @@ def listens(port: Port) -> str:
     if port.scope == "loopback":
         return "loopback"
     return f"{port.scheme}, {SECURITY[port.security]}"
+
+
+def comes_in(front: Frontend) -> str:
+    if front.mode == "tcp" or front.own_login:
+        return "its own users"
+    return "client certificate" if front.client_certificate else "password, or client certificate"
 
 
 def page() -> str:
@@ -72,10 +78,7 @@ def page() -> str:
     fronts = sorted(((f, c) for c in found for f in c.frontends), key=lambda entry: (entry[0].name, entry[0].rank))
     lines += table(
         ("port", "front end", "what", "behind it", "who comes in"),
-        (
-            (f.number, f"`{f.name}`", f.title, c.title, "client certificate" if f.client_certificate else "password, or client certificate")
-            for f, c in fronts
-        ),
+        ((f.number, f"`{f.name}`", f.title, c.title, comes_in(f)) for f, c in fronts),
     )
     lines += ["## Secrets", ""]
     lines += table(("variable", "component", "remedy"), ((f"`{s.variable}`", c.title, s.remedy) for c in found for s in c.secrets))

@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tools import lint
+from tools import grafana, lint
 from tools.steps import LOGS, ROOT, clock, run, show, telling
 
 BIN = Path(sys.executable).parent
 REPORTS = ROOT / "build" / "reports"
 #: Scenarios of ``make test``, and those that only ``make test-all`` runs; each with the strategy it runs under.
 SCENARIOS = {"default": "mitogen_linear", "debian12": "linear"}
-LONG: dict[str, str] = {}
+LONG = {"database": "mitogen_linear", "grafana": "mitogen_linear"}
 #: Debian's packages that the stand-in's tests need, and what shows that they are there, below /usr.
 DATABASES = {"postgresql": "lib/postgresql/*/bin/postgres", "mariadb-server": "sbin/mariadbd"}
 
@@ -78,7 +78,8 @@ def stand_in() -> Part:
 
 
 def releases() -> Part:
-    """Every archive in the cache, so that no scenario waits for a build."""
+    """Every archive in the cache, so that no scenario waits for a build; and which Grafana it will be."""
+    print(f"{'grafana':24} {grafana.prepare()}", flush=True)
     done = run("releases", [str(BIN / "ansible-playbook"), "-i", "inventories/demo", "playbooks/mirror.yml"], timeout=3600, watch=show)
     return Part("releases", int(not done.code), int(bool(done.code)), done.seconds, done.output)
 

@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.module_utils import preflight, preflight_hosts
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
-from ansible_collections.monitoring.ha.plugins.plugin_utils import lock
+from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana, lock
 
 #: Roles that every host of the stack gets.
 EVERYWHERE = {"pki", "preflight"}
@@ -128,7 +128,7 @@ class ActionModule(ActionBase):
         hostvars = {host: self._values_of(host, values["hostvars"]) for host in values["groups"]["all"]}
         site = Site(values["groups"], hostvars, role_options(), results_of_tasks())
         found = preflight.inspect(site, accept)
-        found += [finding for check in (arguments, versions) for finding in check(site) if finding.code not in accept]
+        found += [finding for check in (arguments, versions, *grafana.CHECKS) for finding in check(site) if finding.code not in accept]
         found += preflight_hosts.inspect(site, facts, accept)
         broken = {host: its.broken for host, its in hostvars.items()}
         found = [*(f for f in unknown(broken, site.options) if f.code not in accept), *found]

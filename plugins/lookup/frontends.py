@@ -45,7 +45,7 @@ _list:
       description: C(address:port) of the first of them.
       type: str
     members:
-      description: The endpoints behind it.
+      description: The endpoints behind it, with the port of their health check as C(check).
       type: list
       elements: dict
 """

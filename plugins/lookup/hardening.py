@@ -64,6 +64,10 @@ options:
     description: Whether the daemon maps memory writable and executable (a just-in-time compiler).
     type: bool
     default: false
+  ipc:
+    description: Whether the daemon's shared memory outlives its main process, as children that it leaves behind go on with it.
+    type: bool
+    default: false
   files:
     description: How many files the daemon may hold open.
     type: int
@@ -108,7 +112,6 @@ ALWAYS = (
     "RestrictSUIDSGID=true",
     "LockPersonality=true",
     "KeyringMode=private",
-    "RemoveIPC=true",
     "UMask=0077",
     "SystemCallArchitectures=native",
     "SystemCallErrorNumber=EPERM",
@@ -129,6 +132,7 @@ def hardening(
     capabilities: str = "",
     syscalls: str = "",
     executable_memory: bool = False,
+    ipc: bool = False,
     files: int = 65536,
 ) -> str:
     """The lines, one per directive."""
@@ -146,6 +150,7 @@ def hardening(
         f"ProtectClock={str(not clock).lower()}",
         f"PrivateDevices={str(not devices).lower()}",
         f"MemoryDenyWriteExecute={str(not executable_memory).lower()}",
+        f"RemoveIPC={str(not ipc).lower()}",
         f"LimitNOFILE={files}",
     ]
     if not proc:

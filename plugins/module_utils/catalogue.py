@@ -42,9 +42,13 @@ class Frontend:
     has, the one with the lowest ``rank`` is behind it.
     number: port on the virtual address. port: name of the members' port. mode: ``http`` or ``tcp``.
     users: people log in with a password (``haproxy_users``); members of the stack with their certificate.
-    client_certificate: certificates only. check: path that a healthy member answers with ``check_status``.
+    client_certificate: certificates only. check: path that a healthy member answers with ``check_status``, at the
+    members' port ``check_port``, by default the one that takes the traffic. check_method: ``HEAD`` where a daemon
+    takes it amiss that the check does not read its answer to the end.
     one_writer: only the first healthy member takes traffic. reads: paths whose POST changes nothing, so that
-    it may be tried again on another member like a GET. title: for people.
+    it may be tried again on another member like a GET. own_login: the members know their users themselves;
+    guarded is a path that they refuse to anybody else. partial: it is all right that members fail the check,
+    as those are not meant to take traffic now. title: for people.
     """
 
     name: str
@@ -56,8 +60,13 @@ class Frontend:
     client_certificate: bool = False
     check: str = "/-/ready"
     check_status: str = "200"
+    check_port: str = ""
+    check_method: Literal["GET", "HEAD"] = "GET"
     one_writer: bool = False
+    partial: bool = False
     reads: tuple[str, ...] = ()
+    own_login: bool = False
+    guarded: str = ""
     rank: int = 0
 
 
@@ -70,14 +79,21 @@ class Upstream:
     after 1.5 s. It hands bytes on: TLS and certificates are the client's own.
     each: one way for each member, instead of one for whichever is healthy.
     near: the member on the client's own host first. port, check: name of the
-    members' port, and (name of the port, path) to check.
+    members' port, and (name of the port, path) to check with ``check_method``. one_writer: connections
+    to a member that fails its check are ended, as it may not be the writer any more. clients: components
+    on whose hosts it is needed, by default all. tls: the proxy speaks TLS with the host's certificate, for
+    clients that cannot or should not have it.
     """
 
     name: str
     port: str
     check: tuple[str, str]
+    check_method: Literal["GET", "HEAD"] = "GET"
     each: bool = False
     near: bool = True
+    one_writer: bool = False
+    clients: tuple[str, ...] = ()
+    tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +111,7 @@ class Component:
 
     group: inventory group whose hosts run it; beside: instead, components whose hosts do. metrics: (port name, path).
     minimum: members below which it is not highly available. data, config: its directories.
-    secrets: variables without which it does not start, or not safely. release: its name in the lock file;
+    helpers: units beside its own. secrets: variables without which it does not start, or not safely. release: its name in the lock file;
     empty for a package. The variable ``<role>_version`` chooses the version.
     """
 
@@ -115,6 +131,7 @@ class Component:
     frontends: tuple[Frontend, ...] = ()
     upstreams: tuple[Upstream, ...] = ()
     beside: tuple[str, ...] = ()
+    helpers: tuple[str, ...] = ()
     secrets: tuple[Secret, ...] = ()
     release: str = ""
 
@@ -125,6 +142,8 @@ class Component:
 
 #: Paths of the query API whose POST only reads.
 QUERIES = ("/api/v1/query", "/api/v1/query_range", "/api/v1/query_exemplars", "/api/v1/series", "/api/v1/labels", "/api/v1/format_query")
+#: A query that needs no data.
+ANSWERS = "/api/v1/query?query=vector(1)"
 
 
 def _loopback(number: int) -> Port:
@@ -161,6 +180,7 @@ COMPONENTS: dict[str, Component] = {
             config="/etc/prometheus",
             release="prometheus",
             minimum=2,
+            upstreams=(Upstream("replica", "http", ("http", "/-/ready"), each=True, near=False, clients=("grafana",), tls=True),),
             # Without Thanos nothing deduplicates: one replica answers, the other stands by.
             frontends=(Frontend("query", 9090, "Queries (Prometheus)", one_writer=True, reads=QUERIES, rank=2),),
         ),
@@ -205,7 +225,10 @@ COMPONENTS: dict[str, Component] = {
             ports={"http": Port(10904), "grpc": Port(10903, scheme="grpcs")},
             metrics=("http", "/metrics"),
             config="/etc/thanos-query",
-            upstreams=(Upstream("query_engine", "http", ("http", "/-/ready")),),
+            upstreams=(
+                Upstream("query_engine", "http", ("http", "/-/ready")),
+                Upstream("queries_engine", "http", ("http", "/-/ready"), clients=("grafana",), tls=True),
+            ),
             release="thanos",
             minimum=2,
             frontends=(Frontend("query", 9090, "Queries (Thanos)", reads=QUERIES, rank=1),),
@@ -222,8 +245,9 @@ COMPONENTS: dict[str, Component] = {
             config="/etc/thanos-query-frontend",
             release="thanos",
             minimum=2,
+            upstreams=(Upstream("queries", "http", ("http", ANSWERS), clients=("grafana",), tls=True),),
             # The check goes through to the engine: a front end alone answers nobody.
-            frontends=(Frontend("query", 9090, "Queries (Thanos)", check="/api/v1/query?query=vector(1)", reads=QUERIES),),
+            frontends=(Frontend("query", 9090, "Queries (Thanos)", check=ANSWERS, reads=QUERIES),),
         ),
         Component(
             "thanos_store",
@@ -275,6 +299,7 @@ COMPONENTS: dict[str, Component] = {
                 Secret("object_store_admin_token"),
             ),
             stateful=True,
+            helpers=("garage-tls.service",),
             data="/var/lib/garage",
             config="/etc/garage",
             upstreams=(
@@ -285,6 +310,115 @@ COMPONENTS: dict[str, Component] = {
             release="garage",
             minimum=3,
             frontends=(Frontend("s3", 3900, "Object store (S3)", port="s3", users=False, client_certificate=True, check="/health"),),
+        ),
+        Component(
+            "etcd",
+            "etcd",
+            "etcd",
+            "etcd",
+            "etcd.service",
+            "etcd",
+            ports={"client": Port(2379), "peer": Port(2380)},
+            metrics=("client", "/metrics"),
+            cardinality="quorum",
+            minimum=3,
+            stateful=True,
+            data="/var/lib/etcd",
+            config="/etc/monitoring-ha/etcd",
+            secrets=(Secret("etcd_root_password"),),
+        ),
+        Component(
+            "postgresql",
+            "PostgreSQL (Patroni)",
+            "postgresql",
+            "postgresql",
+            "patroni.service",
+            "postgres",
+            ports={"sql": Port(5432, security="secret", scheme="postgresql"), "rest": Port(8008)},
+            metrics=("rest", "/metrics"),
+            minimum=2,
+            stateful=True,
+            data="/var/lib/postgresql",
+            config="/etc/monitoring-ha/patroni",
+            # Patroni answers on one member only: the one that holds the leader's lock.
+            upstreams=(Upstream("sql", "sql", ("rest", "/primary"), "HEAD", one_writer=True),),
+            secrets=(Secret("postgresql_etcd_password"), Secret("postgresql_replication_password"), Secret("postgresql_rest_password")),
+            frontends=(
+                Frontend(
+                    "postgresql",
+                    5432,
+                    "PostgreSQL (leader)",
+                    port="sql",
+                    mode="tcp",
+                    users=False,
+                    check="/primary",
+                    check_port="rest",
+                    check_method="HEAD",
+                    partial=True,
+                    one_writer=True,
+                ),
+                Frontend(
+                    "postgresql_read",
+                    5433,
+                    "PostgreSQL (read-only)",
+                    port="sql",
+                    mode="tcp",
+                    users=False,
+                    check="/replica?lag=16MB",
+                    check_port="rest",
+                    check_method="HEAD",
+                    partial=True,
+                ),
+            ),
+        ),
+        Component(
+            "postgres_exporter",
+            "PostgreSQL exporter",
+            "postgresql",
+            "postgresql",
+            "prometheus-postgres-exporter.service",
+            "postgres_exporter",
+            ports={"http": Port(9187)},
+            metrics=("http", "/metrics"),
+            config="/etc/monitoring-ha/postgres_exporter",
+        ),
+        Component(
+            "grafana",
+            "Grafana",
+            "grafana",
+            "grafana",
+            "grafana.service",
+            "grafana",
+            ports={
+                # Grafana asks nobody for a certificate and its mesh is plain text: a TLS proxy beside it does both.
+                "http": Port(3000),
+                "cluster": Port(9096),
+                "http_local": _loopback(3001),
+                "cluster_local": Port(9097, scope="loopback", security="none", transports=("tcp", "udp"), scheme="tcp"),
+            },
+            metrics=("http", "/metrics"),
+            minimum=2,
+            helpers=("grafana-tls.service",),
+            data="/var/lib/grafana",
+            config="/etc/grafana",
+            upstreams=(Upstream("grafana_mesh", "cluster", ("http", "/healthz"), each=True, near=False, clients=("grafana",), tls=True),),
+            secrets=(
+                Secret("grafana_secret_key"),
+                Secret("grafana_admin_password", r".{12,}", "give it at least 12 characters"),
+            ),
+            release="grafana",
+            frontends=(
+                Frontend(
+                    "grafana",
+                    3000,
+                    "Grafana",
+                    users=False,
+                    own_login=True,
+                    check="/api/health",
+                    guarded="/api/org",
+                    reads=("/api/ds/query",),
+                ),
+            ),
         ),
         Component(
             "proxy",
@@ -303,6 +437,7 @@ COMPONENTS: dict[str, Component] = {
                 "thanos_query_frontend",
                 "thanos_store",
                 "thanos_compact",
+                "grafana",
             ),
             config="/etc/monitoring-ha/proxy",
         ),

@@ -8,13 +8,19 @@ empty list is a pass. It is called again and again until then.
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered, connects, metric
 
+#: Back ends of a load balancer or proxy of which one healthy member is enough.
+PARTIAL = {front.name for c in COMPONENTS.values() for front in c.frontends if front.partial}
+PARTIAL |= {way.name for c in COMPONENTS.values() for way in c.upstreams if way.one_writer}
 #: Seconds between two looks.
 PAUSE = 1.0
 
@@ -148,18 +154,81 @@ def object_store(question: Question) -> list[str]:
     return []
 
 
+def grafana(question: Question) -> list[str]:
+    """Its database answers, and its mesh has every member that answers (``members``; ``peers``: how many there have to be)."""
+    status, body = question.client.request("GET", "/api/health")
+    try:
+        state = json.loads(body).get("database")
+    except (ValueError, AttributeError):
+        raise Unanswered(f"/api/health: {status} instead of a state") from None
+    missing = [] if status == 200 and state == "ok" else [f"its database is {state or 'not known'}"]
+    members: Mapping[str, str] = question.expect.get("members", {})
+    alive = [name for name, authority in members.items() if answers(question.client, authority, "/healthz", (200,))]
+    wanted = max(int(question.expect.get("peers", 0)), len(alive))
+    found = metric(question.client.text("/metrics"), "alertmanager_cluster_members")
+    if wanted > 1 and (not found or found[0] < wanted):
+        missing.append(f"its mesh has {int(found[0]) if found else 0} of {wanted} members")
+    return missing
+
+
+def etcd(question: Question) -> list[str]:
+    """A majority agrees, asked by this member; with ``members``, unless too few of them are up to make one."""
+    try:
+        question.client.text("/health")
+    except Unanswered:
+        members: Mapping[str, str] = question.expect.get("members", {})
+        own = f"{question.client.address}:{question.client.port}"
+        if not members or not connects(own) or 2 * sum(map(connects, members.values())) > len(members):
+            raise
+    return []
+
+
+def answers(client: Client, authority: str, path: str = "/liveness", statuses: Collection[int] = ()) -> bool:
+    """Whether something speaks HTTP at ``address:port``, and says one of ``statuses``; asked with the certificate of ``client``."""
+    address, _colon, port = authority.rpartition(":")
+    try:
+        status, _body = replace(client, address=address.strip("[]"), port=int(port), timeout=2.0).request("HEAD", path)
+    except Unanswered:
+        return False
+    return not statuses or status in statuses
+
+
+def postgresql(question: Question) -> list[str]:
+    """A leader, every member that answers follows it, and one of them confirms its writes (``standbys``: how many follow).
+
+    ``members``: name → ``address:port`` of Patroni; who is down is not waited for.
+    """
+    known = {member["name"]: member for member in question.client.json("/cluster")["members"]}
+    missing = [] if any(member["role"] == "leader" for member in known.values()) else ["it has no leader"]
+    members: Mapping[str, str] = question.expect.get("members", {})
+    for name in [name for name, authority in members.items() if answers(question.client, authority)]:
+        state = known.get(name, {}).get("state", "not a member")
+        if state not in ("running", "streaming"):
+            missing.append(f"{name} is {state}")
+    following = [member for member in known.values() if member["role"] != "leader" and member["state"] == "streaming"]
+    if following and not any(member["role"] in ("sync_standby", "quorum_standby") for member in following):
+        missing.append("no standby confirms writes")
+    standbys = int(question.expect.get("standbys", 0))
+    if len(following) < standbys:
+        missing.append(f"{len(following)} of {standbys} standbys follow the leader")
+    return missing
+
+
+def postgres_exporter(question: Question) -> list[str]:
+    """It reaches its PostgreSQL."""
+    return [] if metric(question.client.text("/metrics"), "pg_up") == [1.0] else ["it does not reach its PostgreSQL"]
+
+
 def load_balancer(question: Question) -> list[str]:
-    """Answers; with ``backends``, every published service has a healthy member, and every member is healthy."""
+    """Answers; with ``backends``, every published service has a healthy member, and every member is healthy that is meant to be."""
     text = question.client.text("/metrics")
     missing = []
     if not metric(text, "haproxy_process_nbproc") and not metric(text, "haproxy_process_start_time_seconds"):
         missing.append("it answers without metrics of its own")
     if question.expect.get("backends"):
-        down = [
-            line.split("{")[1].split("}")[0]
-            for line in text.splitlines()
-            if line.startswith("haproxy_server_status{") and 'state="UP"} 0' in line
-        ]
+        servers = re.findall(r'^haproxy_server_status{proxy="(.*?)",server="(.*?)",state="UP"} ([01])', text, re.MULTILINE)
+        up = {backend for backend, _server, state in servers if state == "1"}
+        down = [f"{server} of {backend}" for backend, server, state in servers if state == "0" and backend not in PARTIAL & up]
         if down:
             missing.append(f"{len(down)} members are out of rotation: {'; '.join(sorted(down)[:4])}")
     return missing
@@ -183,6 +252,10 @@ GATES: dict[str, Callable[[Question], list[str]]] = {
     "thanos_store": ready,
     "thanos_compact": thanos_compact,
     "object_store": object_store,
+    "grafana": grafana,
+    "etcd": etcd,
+    "postgresql": postgresql,
+    "postgres_exporter": postgres_exporter,
     "load_balancer": load_balancer,
     "proxy": load_balancer,
     "keepalived": keepalived,

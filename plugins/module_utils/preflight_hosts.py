@@ -17,15 +17,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, sockets, values_of_secrets
 
 SUPPORTED = (("debian", "12"), ("debian", "13"))
+#: Groups whose packages Debian 12 has only in releases that are too old.
+NEWER = ("etcd", "postgresql")
 #: Seconds that clocks may differ.
 CLOCKS = 1.0
 #: Bytes that have to be free where a component keeps its data.
 SPACE = 2 * 1024**3
 #: What the secrets of ``inventories/production`` contain: ``example``, and the same in hexadecimal digits.
 EXAMPLE = re.compile("example|6578616d706c65", re.IGNORECASE)
+#: Seconds for a connection to something outside of the stack.
+PATIENCE = 5.0
 
 # --- on the host ---------------------------------------------------------------------------------------------------
 
@@ -109,7 +114,7 @@ def neighbour(address: str) -> str:
     return ""
 
 
-def look(paths: Sequence[str], names: Sequence[str], address: str) -> dict[str, Any]:
+def look(paths: Sequence[str], names: Sequence[str], address: str, reach: Mapping[str, str]) -> dict[str, Any]:
     """Everything that the checks ask of a host. Changes nothing."""
     addresses = own_addresses()
     return {
@@ -121,6 +126,7 @@ def look(paths: Sequence[str], names: Sequence[str], address: str) -> dict[str, 
         "space": {path: space(path) for path in paths},
         "names": {name: resolve(name) for name in [socket.gethostname(), "localhost", *names]},
         "hostname": socket.gethostname(),
+        "unreached": [variable for variable, authority in reach.items() if not connects(authority, PATIENCE)],
         "neighbour": neighbour(address) if address and all(a["address"] != address for a in addresses) else "",
     }
 
@@ -141,6 +147,9 @@ def systems(site: Site, facts: Facts) -> Iterator[Finding]:
                 f"it runs {' '.join(system).strip() or 'an unknown system'}",
                 "use Debian 12 or 13, which are what is tested",
             )
+        old = [group for group in NEWER if host in site.groups.get(group, [])] if system == ("debian", "12") else []
+        if old:
+            yield Finding("system", host, f"it runs Debian 12, too old for {' and '.join(old)}", "use Debian 13 for these groups")
         if not its["systemd"]:
             yield Finding("systemd", host, "it does not run systemd", "boot it with systemd")
 
@@ -183,9 +192,18 @@ def resolution(site: Site, facts: Facts) -> Iterator[Finding]:
                 yield Finding("name_resolution", host, f"it cannot resolve {name}", remedy)
 
 
+def outside(site: Site, facts: Facts) -> Iterator[Finding]:
+    """What the inventory names outside of the stack accepts connections."""
+    for host, its in facts.items():
+        for variable in its.get("unreached", []):
+            yield Finding(
+                f"unreached:{variable}", host, f"nothing answers where {variable} says", "correct it, start it, or open the way to it"
+            )
+
+
 def occupied(site: Site, facts: Facts) -> Iterator[Finding]:
     """Nobody else listens where the stack will."""
-    ours = {c.unit for c in site.present()} | {"garage-tls.service"}
+    ours = {unit for c in site.present() for unit in (c.unit, *c.helpers)}
     for host, its in facts.items():
         wanted = list(sockets(site, host))
         for listener in its["listeners"]:
@@ -242,6 +260,7 @@ CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (
     clocks,
     disks,
     resolution,
+    outside,
     occupied,
     virtual_address,
     published,

@@ -141,7 +141,7 @@ def frontends(
     """What the load balancers publish, as plain data; nothing without a load balancer.
 
     ``endpoints``: where clients reach it, that is the virtual address, else every
-    load balancer. ``members``: the endpoints behind it.
+    load balancer. ``members``: the endpoints behind it, ``check`` being the port of their health check.
     """
     balancers = list(groups.get("load_balancer", []))
     virtual = str(variables.get("ha_virtual_address") or "")
@@ -150,7 +150,7 @@ def frontends(
     found = []
     for offer, comp in offers(groups).values() if balancers else ():
         number = frontend_port(offer, variables)
-        scheme = "https" if offer.mode == "http" else "tcp"
+        scheme = "https" if offer.mode == "http" else comp.ports[offer.port].scheme
         places = [("virtual", virtual)] if virtual else [(h, host_address(h, hostvars[h])) for h in balancers]
         where = [Endpoint(host, address, number, scheme, comp.name).as_dict() for host, address in places]
         found.append(
@@ -160,7 +160,13 @@ def frontends(
                 "endpoints": where,
                 "url": where[0]["url"],
                 "authority": where[0]["authority"],
-                "members": [endpoint(comp, offer.port, h, hostvars).as_dict() for h in members(comp, groups)],
+                "members": [
+                    {
+                        **endpoint(comp, offer.port, h, hostvars).as_dict(),
+                        "check": endpoint(comp, offer.check_port or offer.port, h, hostvars).port,
+                    }
+                    for h in members(comp, groups)
+                ],
             }
         )
     return found
@@ -184,6 +190,8 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
     """
     found: list[dict[str, Any]] = []
     for number, (comp, way) in enumerate(((c, w) for c in COMPONENTS.values() for w in c.upstreams), start=1):
+        if way.clients and not any(host in members(component(name), groups) for name in way.clients):
+            continue
         servers = []
         for member in members(comp, groups):
             check = endpoint(comp, way.check[0], member, hostvars)
@@ -201,6 +209,9 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
                     "host": first["host"] if way.each else "",
                     "local": f"{address}:{first['port']}",
                     "check": way.check[1],
+                    "tls": way.tls,
+                    "check_method": way.check_method,
+                    "one_writer": way.one_writer,
                     "servers": some,
                 }
             )

@@ -21,7 +21,17 @@ from dataclasses import dataclass, field
 UNITS = "/etc/systemd/system"
 RECORDS = "/var/lib/monitoring-ha/services"
 DROPIN = "monitoring-ha.conf"
-PROPERTIES = ("LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "CanReload", "InvocationID", "Result")
+PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "NeedDaemonReload",
+    "CanReload",
+    "InvocationID",
+    "Result",
+    "NRestarts",
+)
 
 
 class UnitError(RuntimeError):

@@ -45,15 +45,15 @@ def frontend(front: Mapping[str, Any], identity: Client, user: str, password: st
     place = front["endpoints"][0]
     where, missing = f"{place['address']}:{place['port']}", []
     stranger = Client(place["address"], place["port"], identity.ca)
-    known = stranger if front["users"] and user else replace(identity, address=place["address"], port=place["port"])
-    if known is stranger:
+    known = stranger if front["own_login"] or (front["users"] and user) else replace(identity, address=place["address"], port=place["port"])
+    if known is stranger and not front["own_login"]:
         known = replace(stranger, user=user, password=password)
     try:
         known.text(front["check"], (int(front["check_status"]),))
     except Unanswered as error:
         missing.append(str(error))
     try:
-        status, _body = stranger.request("GET", front["check"])
+        status, _body = stranger.request("GET", front["guarded"] or front["check"])
         if status not in (401, 403):
             missing.append(f"it answers a stranger with {status}")
     except Unanswered:
@@ -83,6 +83,29 @@ def queries(
         missing += [f"{host} is down" for host, value in mine if value != "1"]
         missing += [f"{host} is there {n} times" for host in hosts if (n := sum(h == host for h, _value in mine)) > 1]
         found.append(Observation(f"Targets of {job}", "queries", missing, f"{len(mine)} up"))
+    return found
+
+
+def grafana(fronts: Sequence[Mapping[str, Any]], ca: str, user: str, password: str) -> list[Observation]:
+    """Through its front end: people can log in, and every Prometheus data source answers a query."""
+    found = []
+    for front in (front for front in fronts if front["name"] == "grafana"):
+        place = front["endpoints"][0]
+        client, where = Client(place["address"], place["port"], ca, user=user, password=password, timeout=30), "grafana"
+        try:
+            sources = client.json("/api/datasources")
+        except Unanswered as error:
+            return [Observation("Login to Grafana", where, [str(error)])]
+        found.append(Observation("Login to Grafana", where, []))
+        for source in sources:
+            if source["type"] != "prometheus":
+                continue
+            try:
+                answer = client.json(f"/api/datasources/proxy/uid/{source['uid']}/api/v1/query", query="count(up)")
+                missing = [] if answer["data"]["result"] else ["it knows no target"]
+            except (Unanswered, KeyError, TypeError) as error:
+                missing = [str(error)]
+            found.append(Observation(f"Data source {source['name']}", where, missing))
     return found
 
 

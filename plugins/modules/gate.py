@@ -40,10 +40,11 @@ options:
     description:
       - What it has to show beyond being ready.
       - V(targets_up) (prometheus), every target is up.
-      - V(peers) (alertmanager), the mesh has that many members.
+      - V(peers) (alertmanager, grafana), the mesh has that many members.
       - V(stores) (thanos_query), it sees that many healthy stores.
-      - V(members) (alertmanager, thanos_query), a mapping of the name under which a member is known to its C(address:port). Those
-        that answer there have to be known.
+      - V(members) (alertmanager, thanos_query, postgresql, grafana), a mapping of the name under which a member is known to its
+        C(address:port). Those that answer there have to be known. With etcd, a majority is waited for once enough of them are up.
+      - V(standbys) (postgresql), that many follow the leader.
       - V(nodes) (object_store), that many hosts are connected.
       - V(backends) (load_balancer, proxy), every member is in rotation.
       - V(holder) (keepalived), C(address:port) at which the virtual address answers.
@@ -96,13 +97,19 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitoring.ha.plugins.module_utils import gates, units
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
 
+#: How often a unit may die on the way: longer than a database needs to choose another leader.
+DEATHS = 15
 
-def fate(unit: str) -> str:
-    """Why waiting for a unit is pointless; empty when it is not."""
+
+def fate(unit: str, deaths: int) -> str:
+    """Why waiting for a unit is pointless; empty when it is not. deaths: how often it had been started again before."""
     try:
         now = units.show(unit)
     except units.UnitError as error:
         return str(error)
+    died = int(now.get("NRestarts") or 0) - deaths
+    if died >= DEATHS:
+        return f"{unit} has died {died} times"
     return f"{unit} is {now['ActiveState']} ({now['Result']})" if now["ActiveState"] in ("failed", "inactive") else ""
 
 
@@ -131,7 +138,8 @@ def main() -> None:
     client = Client(given["address"], given["port"], given["ca"], given["certificate"], given["key"])
     question = gates.Question(client, given["expect"], given["after"] in ("start", "restart"))
     unit = given["unit"]
-    verdict = gates.wait(given["component"], question, given["timeout"], hopeless=lambda: fate(unit) if unit else "")
+    deaths = int(units.show(unit).get("NRestarts") or 0) if unit else 0
+    verdict = gates.wait(given["component"], question, given["timeout"], hopeless=lambda: fate(unit, deaths) if unit else "")
     if verdict.passed:
         module.exit_json(changed=False, seconds=round(verdict.seconds, 1))
     words = units.journal(unit) if unit else ""

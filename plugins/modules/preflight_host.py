@@ -34,6 +34,10 @@ options:
     description: Address that nobody else may hold.
     type: str
     default: ""
+  reach:
+    description: Variable to the C(address:port) in it, outside of the stack, that has to accept connections.
+    type: dict
+    default: {}
 seealso:
   - module: monitoring.ha.preflight
 """
@@ -64,11 +68,12 @@ def main() -> None:
             "paths": {"type": "list", "elements": "path", "default": []},
             "names": {"type": "list", "elements": "str", "default": []},
             "virtual_address": {"type": "str", "default": ""},
+            "reach": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     given = module.params
-    module.exit_json(changed=False, facts=preflight_hosts.look(given["paths"], given["names"], given["virtual_address"]))
+    module.exit_json(changed=False, facts=preflight_hosts.look(given["paths"], given["names"], given["virtual_address"], given["reach"]))
 
 
 if __name__ == "__main__":

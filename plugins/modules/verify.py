@@ -42,6 +42,14 @@ options:
     description: Password of the user.
     type: str
     default: ""
+  grafana_user:
+    description: User to log in as at Grafana.
+    type: str
+    default: admin
+  grafana_password:
+    description: Password of that user; empty to leave it.
+    type: str
+    default: ""
   ca:
     description: File with the authority to trust.
     type: path
@@ -99,6 +107,8 @@ def main() -> None:
             "jobs": {"type": "dict", "default": {}},
             "user": {"type": "str", "default": ""},
             "password": {"type": "str", "default": "", "no_log": True},
+            "grafana_user": {"type": "str", "default": "admin"},
+            "grafana_password": {"type": "str", "default": "", "no_log": True},
             "ca": {"type": "path", "required": True},
             "certificate": {"type": "path", "required": True},
             "key": {"type": "path", "required": True, "no_log": False},
@@ -111,6 +121,8 @@ def main() -> None:
     found = verification.verify(
         given["targets"], given["frontends"], given["jobs"], identity, given["user"], given["password"], given["timeout"]
     )
+    if given["grafana_password"]:
+        found += verification.grafana(given["frontends"], identity.ca, given["grafana_user"], given["grafana_password"])
     lines = [observation.line for observation in found]
     bad = [observation.line for observation in found if observation.missing]
     if bad:

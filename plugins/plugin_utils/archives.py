@@ -116,16 +116,16 @@ def download(location: str, target: Path) -> None:
 
 
 def listed(location: str, name: str) -> str:
-    """The sha256 of ``name`` in a list of checksums; Absent when it is not there."""
+    """The sha256 of ``name`` in a list of checksums, or the only one, when it names no file; Absent when it is not there."""
     with opened(location) as stream:
         try:
-            text = stream.read().decode(errors="replace")
+            lines = stream.read().decode(errors="replace").splitlines()
         except http.client.IncompleteRead as error:
             raise ArchiveError(f"{location} was cut short: nothing was installed") from error
-        for line in text.splitlines():
-            checksum, _blank, file = line.strip().partition(" ")
-            if file.strip().lstrip("*") == name:
-                return checksum.lower()
+    for line in lines:
+        checksum, _blank, file = line.strip().partition(" ")
+        if file.strip().lstrip("*") == name or (len(lines) == 1 and not file):
+            return checksum.lower()
     raise Absent(f"{location} does not list {name}")
 
 

@@ -40,6 +40,25 @@ def endpoints(
             "access_key": str(variables.get("thanos_s3_access_key") or ""),
             "secret_key": str(variables.get("thanos_s3_secret_key") or ""),
         }
+    databases = variables.get("postgresql_databases") or {}
+    if "postgresql" in fronts and databases:
+        name, its = next(iter(databases.items()))
+        where = fronts["postgresql"]["endpoints"][0]
+        found["postgresql"] = {
+            "host": where["address"],
+            "port": where["port"],
+            "database": name,
+            "user": its["owner"],
+            "password": str(variables["postgresql_users"][its["owner"]]["password"]),
+        }
+    if "grafana" in fronts:
+        # Of the instances' own variables, as those of other hosts need not have them.
+        its = hostvars[topology.members(COMPONENTS["grafana"], groups)[0]]
+        user, password = str(its.get("grafana_admin_user") or "admin"), str(its.get("grafana_admin_password") or "")
+        found["grafana"] = {"url": fronts["grafana"]["url"], "user": user, "password": password}
+    for name, more in (variables.get("ha_endpoints") or {}).items():
+        if name in found:
+            found[name] |= more
     return {key: value for key, value in found.items() if value}
 
 
@@ -59,6 +78,8 @@ def table(
         lines.append("How to open it")
         for front in fronts:
             who = f"as {users}" if front["users"] and users else "with a client certificate"
+            if front["mode"] == "tcp" or front["own_login"]:
+                who = "as one of its own users"
             lines.append(f"  {front['title']:36} {front['url']:32} {who}")
     lines.append(f"  Authority to trust                   {pki}/ca.pem")
     return lines

@@ -124,7 +124,8 @@ class Instance:
                 app.listing.forget_deleted()
                 with app.database() as session:
                     for name, value in totals(session).items():
-                        app.metrics.set(f"grafana_stat_{'total_' if name in ('users', 'orgs') else 'totals_'}{name.rstrip('s')}", value)
+                        plural = name in ("users", "orgs")
+                        app.metrics.set(f"grafana_stat_total_{name}" if plural else f"grafana_stat_totals_{name.rstrip('s')}", value)
             app.metrics.set("go_sql_stats_connections_open", app.pool.open, db_name="grafana")
             app.metrics.set("go_sql_stats_connections_idle", app.pool.idle, db_name="grafana")
         except DatabaseError as error:

@@ -40,7 +40,8 @@ def play(
 ) -> Played:
     """Run a playbook on the scenario's hosts, with further variables on top of its own."""
     scenario = Path(os.environ["MONITORING_HA_STATE"]).name
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventories/demo"]
+    command = [str(Path(sys.executable).with_name("ansible-playbook"))]
+    command += [f"--inventory={path}" for path in os.environ["MONITORING_HA_INVENTORY"].split()]
     command += ["-e", f"@molecule/{scenario}/vars.yml", "-e", json.dumps(dict(variables or {})), f"playbooks/{name}.yml", *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     own = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_STRATEGY": strategy, "NO_COLOR": "1"}

@@ -45,7 +45,8 @@ class Stack:
         for session in (self.people, self.member):
             session.trust_env = False
             session.verify = self.endpoints["ca"]
-        self.people.auth = (self.endpoints["query"]["user"], self.endpoints["query"]["password"])
+        if "query" in self.endpoints:
+            self.people.auth = (self.endpoints["query"]["user"], self.endpoints["query"]["password"])
         self.member.cert = (self.endpoints["client"]["certificate"], self.endpoints["client"]["key"])
 
     @classmethod

@@ -340,7 +340,10 @@ def test_secrets_of_the_example_are_refused_once_hosts_are_asked() -> None:
 def test_a_look_at_this_machine() -> None:
     """What the checks need is really there."""
     with serve(texts({})) as server:
-        found = preflight_hosts.look(["/var/lib/not-yet/there"], ["no-such-name.invalid"], "")
+        found = preflight_hosts.look(
+            ["/var/lib/not-yet/there"], ["no-such-name.invalid"], "", {"reached": f"127.0.0.1:{server.port}", "not": "127.0.0.1:1"}
+        )
+    assert found["unreached"] == ["not"]
     assert found["space"]["/var/lib/not-yet/there"]["free"] > 0
     assert found["names"]["localhost"] and found["names"]["no-such-name.invalid"] == []
     assert any(its["port"] == server.port and its["address"] == "127.0.0.1" for its in found["listeners"])

@@ -13,6 +13,8 @@ THRESHOLDS = {
     "alertmanager": 2.0,
     "thanos-": 2.0,
     "garage.": 2.0,
+    "grafana.": 2.0,
+    "grafana-tls": 3.0,
     "garage-tls": 3.0,
     "haproxy": 3.0,
     "monitoring-ha-proxy": 3.0,

@@ -14,6 +14,8 @@ from ansible_collections.monitoring.ha.plugins.module_utils import certificates
 
 from tests.scenario.stack import Stack
 
+#: Where people log in at the daemon itself: its front page is for everybody, everything behind it for nobody without a login.
+OWN_LOGIN = {3000: "/api/org"}
 #: Protocols that authenticate with a shared secret of their own: Garage's RPC.
 OWN_HANDSHAKE = {3901}
 
@@ -54,7 +56,9 @@ def test_every_port_refuses_a_stranger(stack: Stack, forged: tuple[str, str], ho
             continue
         target = reachable(stack, host, address)
         try:
-            answer = requests.get(f"https://{target}:{port}/", verify=False, timeout=5, cert=None if known == "nobody" else forged)
+            answer = requests.get(
+                f"https://{target}:{port}{OWN_LOGIN.get(port, '/')}", verify=False, timeout=5, cert=None if known == "nobody" else forged
+            )
         except (requests.exceptions.SSLError, requests.exceptions.ConnectionError):
             continue
         assert answer.status_code in (401, 403), f"{host} {address}:{port} answered a stranger: {answer.status_code}"

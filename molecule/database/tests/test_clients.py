@@ -1,0 +1,108 @@
+"""Clients of the database, and strangers."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+
+import pytest
+
+from tests.scenario import sql
+from tests.scenario.site import play
+from tests.scenario.stack import Stack
+
+AWKWARD = "#;\"'\\$%{} and a blank"
+
+
+def test_the_address_leads_to_the_leader_and_the_other_one_to_a_standby(stack: Stack) -> None:
+    with contextlib.closing(sql.connect(stack)) as connection:
+        assert connection.run("SELECT pg_is_in_recovery()") == [[False]]
+        assert connection.run("SHOW max_connections") == [["50"]]
+        assert connection.run("SHOW data_checksums") == [["on"]]
+    with contextlib.closing(sql.connect(stack, read_only=True)) as connection:
+        assert connection.run("SELECT pg_is_in_recovery()") == [[True]]
+        with pytest.raises(sql.ERRORS, match="read-only"):
+            connection.run("CREATE TABLE refused ()")
+
+
+def test_passwords_with_awkward_characters_work_and_others_do_not(stack: Stack) -> None:
+    assert AWKWARD in stack.endpoints["postgresql"]["password"]
+    with contextlib.closing(sql.connect(stack, user="reports", password=f"reports {AWKWARD}")) as connection:
+        assert connection.run("SELECT current_user") == [["reports"]]
+    sql.connect(stack, database="second one").close()
+    for user in ("grafana", "reports", "nobody", "postgres", "replicator", "postgres_exporter"):
+        with pytest.raises(sql.ERRORS):
+            sql.connect(stack, user=user, password="wrong")
+    # Copying everything takes a member's address and certificate, whatever the password.
+    with pytest.raises(sql.ERRORS, match=r"certificate|pg_hba"):
+        sql.connect(stack, user="replicator", password=f"replication {AWKWARD}", database="postgres")
+
+
+def test_clients_verify_whom_they_talk_to_and_nobody_talks_in_the_clear(stack: Stack) -> None:
+    with pytest.raises(ssl.SSLError):
+        sql.connect(stack, tls=ssl.create_default_context())
+    with pytest.raises(sql.ERRORS, match="no encryption"):
+        sql.connect(stack, tls=False)
+
+
+def test_a_connection_limit_of_a_user_holds(stack: Stack) -> None:
+    with contextlib.ExitStack() as opened:
+        for _ in range(2):
+            opened.enter_context(contextlib.closing(sql.connect(stack, user="reports", password=f"reports {AWKWARD}")))
+        with pytest.raises(sql.ERRORS, match="too many connections"):
+            sql.connect(stack, user="reports", password=f"reports {AWKWARD}")
+
+
+@pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])
+def test_no_secret_can_be_read_by_others(stack: Stack, host: str) -> None:
+    # Every secret of the scenario ends like this; in configuration files some of it is escaped.
+    tail = "%{} and a blank"
+    look = f"find /etc /run /var /tmp -xdev -type f -perm /004 -size -20M -print0 | xargs -0 grep -lF '{tail}' || true"
+    assert stack.run(host, look) == ""
+    assert stack.run(host, f"journalctl --no-pager | grep -cF '{tail}' || true").strip() == "0"
+    # In brackets, so that what looks does not find itself.
+    assert stack.run(host, f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c '[%]{tail[1:]}' || true").strip() == "0"
+
+
+@pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])
+def test_only_patroni_starts_postgresql(stack: Stack, host: str) -> None:
+    assert stack.run(host, "systemctl is-enabled postgresql.service", check=False).strip() == "masked"
+    assert stack.run(host, "pg_lsclusters --no-header") == ""
+
+
+@pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])
+def test_units_are_confined(stack: Stack, host: str) -> None:
+    for unit in ("etcd", "patroni", "prometheus-postgres-exporter"):
+        stack.run(host, f"systemd-analyze security --no-pager --threshold=25 {unit}")
+
+
+def test_verification_from_outside_passes(stack: Stack) -> None:
+    done = play("verify")
+    assert done.code == 0, done.output
+
+
+def test_another_number_of_connections_restarts_every_member_the_leader_last(stack: Stack) -> None:
+    done = play(variables={"postgresql_max_connections": 60})
+    assert done.code == 0, done.output
+    changed = {task.rpartition(" : ")[2] for tasks in done.changed.values() for task in tasks}
+    assert changed == {"Configuration", "Service", "What all members share"}
+    for read_only in (False, True):
+        with contextlib.closing(sql.connect(stack, read_only=read_only)) as connection:
+            assert connection.run("SHOW max_connections") == [["60"]]
+    assert sql.healthy(stack)
+    assert play().code == 0
+    with contextlib.closing(sql.connect(stack)) as connection:
+        assert connection.run("SHOW max_connections") == [["50"]]
+
+
+def test_a_database_without_three_to_agree_on_its_leader_is_refused(tmp_path_factory: pytest.TempPathFactory, stack: Stack) -> None:
+    del stack
+    inventory = tmp_path_factory.mktemp("two") / "hosts.yml"
+    hosts = "one: {ha_address: 192.0.2.1}, two: {ha_address: 192.0.2.2}"
+    inventory.write_text(f"all: {{children: {{etcd: {{hosts: {{{hosts}}}}}, postgresql: {{hosts: {{{hosts}}}}}}}}}\n", encoding="utf-8")
+    environment = pytest.MonkeyPatch()
+    with environment.context() as patched:
+        patched.setenv("MONITORING_HA_INVENTORY", str(inventory))
+        done = play("site", "--tags", "preflight", variables={"preflight_static": True, "demo_state": "", "pki_directory": ""})
+    assert done.code != 0
+    assert any("group etcd has 2 hosts: make it an odd number from 3" in message for message in done.failures), done.output

@@ -1,0 +1,75 @@
+"""What people do, while instances die under them."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from tests.scenario.grafana import Reader, Visitor
+from tests.scenario.stack import Stack, wait_for
+
+HOSTS = ("mon1", "mon2", "mon3")
+#: Seconds for which reads may fail when an instance dies.
+OBJECTIVE = 3.0
+HEALTHY = "curl -fs http://127.0.0.1:3001/api/health"
+
+
+def killed(stack: Stack, visitor: Visitor, host: str) -> Reader:
+    """What a reader saw while the instance on a host died, stayed away for 40 answers, and came back."""
+
+    def back() -> bool:
+        return '"ok"' in stack.run(host, HEALTHY, check=False)
+
+    with Reader(visitor) as reader:
+        wait_for("reads", lambda: reader.count > 5, 30)
+        stack.run(host, "systemctl kill --signal=KILL grafana && systemctl stop grafana")
+        before = reader.count
+        try:
+            wait_for("reads without it", lambda: reader.count > before + 40, 60)
+        finally:
+            stack.run(host, "systemctl start grafana")
+        wait_for(f"the instance on {host}", back, 90)
+    return reader
+
+
+def test_a_session_and_its_reads_survive_each_instance(stack: Stack) -> None:
+    # Whoever issued the session is among those that die.
+    visitor = Visitor(stack).log_in()
+    assert visitor.get("/api/user")["login"] == stack.endpoints["grafana"]["user"]
+    seen = {host: killed(stack, visitor, host) for host in HOSTS}
+    print("longest times without an answer:", {host: f"{reader.longest:.1f} s" for host, reader in seen.items()})
+    for reader in seen.values():
+        assert reader.longest <= OBJECTIVE, reader.errors
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_what_is_saved_at_one_is_read_at_every_other(stack: Stack, host: str) -> None:
+    version = Visitor(stack, host).administrator().save(f"scenario-{host}", f"Saved on {host}")
+    for other in HOSTS:
+        found = Visitor(stack, other).administrator().get(f"/api/dashboards/uid/scenario-{host}")
+        assert found["dashboard"]["version"] == version and found["dashboard"]["title"] == f"Saved on {host}"
+
+
+def test_nobody_comes_in_without_a_login(stack: Stack) -> None:
+    stranger = Visitor(stack)
+    for path in ("/api/org", "/api/search", "/api/datasources", "/api/dashboards/uid/monitoring-ha-stack"):
+        assert stranger.session.get(stranger.url + path, timeout=5).status_code == 401
+    stranger.session.auth = (stack.endpoints["grafana"]["user"], "wrong password")
+    assert stranger.session.get(f"{stranger.url}/api/org", timeout=5).status_code == 401
+    for host in HOSTS:
+        direct = Visitor(stack, host)
+        direct.session.cert = None
+        with pytest.raises(requests.exceptions.ConnectionError):
+            direct.session.get(f"{direct.url}/api/health", timeout=5)
+
+
+def test_the_cookie_is_for_encrypted_connections_only(stack: Stack) -> None:
+    cookies = [cookie for cookie in Visitor(stack).log_in().session.cookies if cookie.name == "grafana_session"]
+    assert cookies and all(cookie.secure for cookie in cookies)
+
+
+def test_organisations_have_what_was_declared_for_them(stack: Stack) -> None:
+    visitor = Visitor(stack).administrator()
+    numbers = {its["name"]: its["id"] for its in visitor.get("/api/orgs")}
+    visitor.session.headers["X-Grafana-Org-Id"] = str(numbers["Network"])
+    assert [its["uid"] for its in visitor.get("/api/datasources")] == ["copy"]

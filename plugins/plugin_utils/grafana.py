@@ -1,0 +1,257 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""grafana.ini and provisioning files from variables: names that Grafana knows, values that it reads back as they were, secrets in files
+of their own.
+
+Grafana's dialect: ``#`` and ``;`` begin a comment anywhere, quotes around a value
+are taken off, ``%(name)s`` and ``$__file{…}`` are replaced. A value in triple
+quotes or backticks is taken as it stands, but for those replacements.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
+from ansible_collections.monitoring.ha.plugins.plugin_utils.lock import ROOT
+
+OPTIONS = ROOT / "roles" / "grafana" / "files" / "options.yml"
+#: Where Grafana finds the files of ``render``.
+SECRETS = "/etc/grafana/secrets"
+#: Options that hold a secret, by their names; two hold it within a URL.
+SECRET = re.compile(r"(?:^|_)(?:password|secret|token|connstr|(?:secret|secret_access|private|encryption|account|access|api|write)_key)$")
+SECRET_URLS = {("database", "url"), ("caching.redis", "url")}
+#: A value that says where Grafana finds it.
+REFERENCE = re.compile(r"\$__\w+\{[^{}]+\}")
+
+
+class IniError(ValueError):
+    """The mapping cannot be written; the message names section, option and remedy."""
+
+
+@cache
+def known() -> dict[str, list[str]]:
+    """Section → its options; an empty list takes any."""
+    found: dict[str, list[str]] = yaml.safe_load(OPTIONS.read_text(encoding="utf-8"))
+    return found
+
+
+def sections(ini: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Section → option → value; what stands outside of a section is in ``""``. Without what is null."""
+    found: dict[str, dict[str, Any]] = {"": {k: v for k, v in ini.items() if not isinstance(v, Mapping) and v is not None}}
+    for section, options in ini.items():
+        if isinstance(options, Mapping):
+            found[section] = {str(k): v for k, v in options.items() if v is not None}
+    return {section: options for section, options in found.items() if options}
+
+
+def misspelt(ini: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(name, problem, remedy) of each section or option that Grafana does not know."""
+    names = known()
+    for section, options in sections(ini).items():
+        if section.startswith("plugin."):
+            continue
+        if section not in names:
+            close = difflib.get_close_matches(section, names, 1, 0.5)
+            homes = [f"{home}.{o}" for o in options for home in names if o in names[home]][:1]
+            remedy = (
+                f"did you mean {close[0]}?" if close else f"did you mean {homes[0]}?" if homes else "see Grafana's configuration reference"
+            )
+            yield section, f"grafana_ini: Grafana knows no section {section!r}", remedy
+            continue
+        for option in options if names[section] else ():
+            if option in names[section]:
+                continue
+            close = difflib.get_close_matches(option, names[section], 1, 0.6)
+            homes = [home for home in names if option in names[home]]
+            remedy = f"did you mean {close[0]}?" if close else f"it belongs to {', '.join(homes[:3])}" if homes else ""
+            where = f"in section {section!r}" if section else "outside of a section"
+            name = f"{section}.{option}" if section else option
+            yield name, f"grafana_ini: Grafana knows no option {option!r} {where}", remedy or "see Grafana's configuration reference"
+
+
+def is_secret(section: str, option: str, value: Any) -> bool:
+    """Whether a value belongs into a file of its own; one that is in a file or the environment already does not."""
+    if not isinstance(value, str) or not value or REFERENCE.fullmatch(value):
+        return False
+    return bool(SECRET.search(option)) or (section, option) in SECRET_URLS or bool(re.search(r"://[^/@\s]*:[^/@\s]+@", value))
+
+
+def text(value: Any) -> str:
+    """A value as Grafana writes it: lists with commas, booleans in small letters."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ",".join(text(item) for item in value)
+    return str(value)
+
+
+def quoted(value: str) -> str:
+    """A value so that it is read back as it is; IniError when no quotes can do that."""
+    if value == value.strip() and not re.search(r"[#;\n\\]", value) and value[:1] not in ("'", '"', "`"):
+        return value
+    for quote in ('"""', "`"):
+        if quote not in value and not value.endswith(quote[0]):
+            return f"{quote}{value}{quote}"
+    raise IniError("it holds both kinds of quotes")
+
+
+def render(ini: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """(text of grafana.ini, name of a file below ``SECRETS`` → its content)."""
+    lines: list[str] = []
+    secrets: dict[str, str] = {}
+    for section, options in sections(ini).items():
+        lines += ["", f"[{section}]"] if section else []
+        for option, value in options.items():
+            name = f"{section}.{option}" if section else option
+            if is_secret(section, option, value):
+                if value != value.strip():
+                    raise IniError(f"grafana_ini: {name} begins or ends with a blank, which Grafana would drop: choose another")
+                secrets[name] = value
+                lines.append(f"{option} = $__file{{{SECRETS}/{name}}}")
+                continue
+            try:
+                lines.append(f"{option} = {quoted(text(value))}".rstrip())
+            except IniError as error:
+                raise IniError(f"grafana_ini: {name} cannot be written, {error}: put it into a file (grafana_secret_files)") from error
+    return "\n".join(lines).strip() + "\n", secrets
+
+
+def options(site: Site) -> Iterator[Finding]:
+    """What is wrong with ``grafana_ini``, of all hosts, each thing once."""
+    seen: set[str] = set()
+    for host in site.groups.get("grafana", []):
+        ini = site.hostvars[host].get("grafana_ini")
+        for name, problem, remedy in misspelt(ini) if isinstance(ini, Mapping) else ():
+            if problem not in seen:
+                seen.add(problem)
+                yield Finding(f"grafana_ini:{name}", "", problem, remedy)
+
+
+def literal(value: Any) -> Any:
+    """Text that Grafana reads back as it is, as it replaces ``$`` in provisioning files; what says where to find it stays."""
+    if isinstance(value, str):
+        return value if REFERENCE.fullmatch(value) else value.replace("$", "$$")
+    if isinstance(value, Mapping):
+        return {key: literal(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [literal(item) for item in value]
+    return value
+
+
+class ProvisioningError(ValueError):
+    """What is to be provisioned names something that is not there."""
+
+
+def placed(items: Iterable[Any], organisations: Mapping[str, int]) -> list[Any]:
+    """Entries with ``orgId`` instead of the name in ``organisation``; without those of one that has no number yet (0)."""
+    found = []
+    for item in items:
+        name = item.get("organisation") if isinstance(item, Mapping) else None
+        if name is None:
+            found.append(item)
+        elif name not in organisations:
+            raise ProvisioningError(f"organisation {name!r} is not there: name it in grafana_organisations")
+        elif organisations[name]:
+            found.append({**{key: value for key, value in item.items() if key != "organisation"}, "orgId": organisations[name]})
+    return found
+
+
+def provisioning(
+    datasources: list[Mapping[str, Any]],
+    folders: list[Mapping[str, Any]],
+    alerting: Mapping[str, list[Any]],
+    organisations: Mapping[str, int],
+) -> list[dict[str, Any]]:
+    """Provisioning files. folders: ``name``, ``folder`` and ``path``. alerting: as Grafana's own file, by kind."""
+
+    def document(**content: Any) -> str:
+        # By way of JSON, as Ansible's own kinds of text are none of YAML's.
+        plain = json.loads(json.dumps({"apiVersion": 1, **literal(content)}))
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=1000)
+
+    def entry(kind: str, content: str, secret: bool = False) -> dict[str, Any]:
+        return {"path": f"provisioning/{kind}/monitoring-ha.yml", "content": content, "secret": secret}
+
+    sources = [{"access": "proxy", **source, "editable": False} for source in placed(datasources, organisations)]
+    providers = [
+        {
+            **{key: folder[key] for key in ("name", "folder", "orgId") if key in folder},
+            "type": "file",
+            "updateIntervalSeconds": 30,
+            "options": {"path": folder["path"]},
+        }
+        for folder in placed(folders, organisations)
+    ]
+    kinds = {kind: placed(items, organisations) for kind, items in alerting.items() if items}
+    return [
+        entry("datasources", document(prune=True, datasources=sources), any("secureJsonData" in source for source in sources)),
+        entry("dashboards", document(providers=providers)),
+        entry("alerting", document(**kinds), bool(alerting.get("contactPoints"))),
+        # Without these Grafana complains at every start.
+        *({"path": f"provisioning/{kind}/monitoring-ha.yml", "content": document()} for kind in ("plugins", "access-control")),
+    ]
+
+
+def dashboards(site: Site) -> Iterator[Finding]:
+    """Dashboards that Grafana would not show: no JSON, no uid, the uid of another one, or made for sharing."""
+    owners: dict[str, str] = {}
+    directories = {
+        str(d.get("directory")) for h in site.groups.get("grafana", []) for d in site.hostvars[h].get("grafana_dashboards") or []
+    }
+    for directory in sorted(directories):
+        files = sorted(Path(directory).glob("*.json"))
+        if not files:
+            yield Finding(
+                "grafana_dashboards", "", f"grafana_dashboards: no .json file in {directory}", "name a directory of the controller"
+            )
+        for file in files:
+            try:
+                its = json.loads(file.read_text(encoding="utf-8"))
+                inputs, uid = its.get("__inputs"), str(its.get("uid") or its.get("metadata", {}).get("name") or "")
+            except (OSError, ValueError, AttributeError) as error:
+                yield Finding("grafana_dashboards", "", f"{file}: no dashboard ({error})", "export it as JSON")
+                continue
+            if inputs:
+                yield Finding("grafana_dashboards", "", f"{file}: made for sharing (__inputs)", "export it without that")
+            if not uid:
+                yield Finding("grafana_dashboards", "", f"{file}: no uid, so that every start could make another one", "give it one")
+            elif uid in owners:
+                yield Finding("grafana_dashboards", "", f"{file}: uid {uid!r} is also that of {owners[uid]}", "give it another one")
+            owners.setdefault(uid, str(file))
+
+
+def database(site: Site) -> Iterator[Finding]:
+    """There is a database, and it lets Grafana in."""
+    code = "grafana_database"
+    if not site.groups.get("grafana"):
+        return
+    its = site.of_all("grafana_database") or {}
+    if its.get("host"):
+        if not its.get("password") and not its.get("certificate"):
+            yield Finding(code, "", "grafana_database has neither password nor certificate", "give it what the database asks for")
+        return
+    if not site.groups.get("postgresql"):
+        remedy = "name the host of a database, or put hosts into the group postgresql"
+        yield Finding(code, "", "grafana_database names no host, and there is no database in the inventory", remedy)
+        return
+    name, user = str(its.get("name") or "grafana"), str(its.get("user") or "grafana")
+    users = site.of_all("postgresql_users") or {}
+    if name not in (site.of_all("postgresql_databases") or {}):
+        yield Finding(code, "", f"postgresql_databases has no {name!r}, which Grafana uses", f"add it, owned by {user!r}")
+    if user not in users:
+        yield Finding(code, "", f"postgresql_users has no {user!r}, as which Grafana comes", "add it with a password")
+    elif str(users[user].get("password")) != str(its.get("password")):
+        yield Finding(
+            code, "", f"the password in grafana_database is not that of {user!r} in postgresql_users", "let one refer to the other"
+        )
+
+
+CHECKS = (options, dashboards, database)
