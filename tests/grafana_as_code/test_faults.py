@@ -124,7 +124,7 @@ def test_exports(instance: Instance, trees: dict[str, Path], tmp_path: Path) -> 
             assert contents(tmp_path / "tree") == new, number
         assert [path.name for path in tmp_path.iterdir()] == ["tree"], "nothing is left behind"
     instance.delete("/-/stand-in/faults")
-    assert min(outcomes.values()) > RUNS // 20, f"both have to be seen: {outcomes}"
+    assert min(outcomes.values()) >= min(RUNS // 50, 10), f"both have to be seen: {outcomes}"
 
 
 def test_imports(instance: Instance, trees: dict[str, Path], tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_imports(instance: Instance, trees: dict[str, Path], tmp_path: Path) -> 
         assert not planned.changed, (number, [str(change) for _plan, change in planned.changes()])
         if number % 10 < 2:
             assert objects(site.export()) == objects(trees[source]), number
-    assert min(outcomes.values()) > RUNS // 20, f"both have to be seen: {outcomes}"
+    assert min(outcomes.values()) >= min(RUNS // 50, 10), f"both have to be seen: {outcomes}"
 
 
 @pytest.fixture
