@@ -317,6 +317,9 @@ def values_of_secrets(site: Site) -> Iterator[tuple[str, str]]:
         yield from ((s.variable, str(site.hostvars[h].get(s.variable) or "")) for s in c.secrets for h in site.members(c))
     users = site.of_all("haproxy_users")
     yield from (("haproxy_users", str(password)) for password in (users.values() if isinstance(users, Mapping) else ()))
+    users = site.of_all("postgresql_users")
+    entries = [its for its in users.values() if isinstance(its, Mapping)] if isinstance(users, Mapping) else []
+    yield from (("postgresql_users", str(its.get("password") or "")) for its in entries)
     yield from ((name, str(site.of_all(name) or "")) for name in ("thanos_s3_access_key", "thanos_s3_secret_key", "pki_ca_passphrase"))
 
 

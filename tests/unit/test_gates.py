@@ -183,7 +183,7 @@ CASES: list[tuple[str, dict[str, str], dict[str, Any], str]] = [
     ("object_store", {"/health": "ok", "/metrics": "cluster_storage_nodes_ok 2\n"}, {"nodes": 3}, "2 of 3 hosts"),
     ("object_store", {"/metrics": ""}, {}, "404"),
     ("load_balancer", {"/metrics": haproxy(0)}, {"backends": True}, ""),
-    ("load_balancer", {"/metrics": haproxy(2)}, {"backends": True}, '2 members are out of rotation: proxy="b",server="m0"'),
+    ("load_balancer", {"/metrics": haproxy(2)}, {"backends": True}, "2 members are out of rotation: m0 of b; m1 of b"),
     ("load_balancer", {"/metrics": haproxy(2)}, {}, ""),
     ("load_balancer", {"/metrics": "x 1\n"}, {}, "without metrics"),
     ("proxy", {"/metrics": haproxy(0)}, {}, ""),

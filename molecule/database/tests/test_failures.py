@@ -89,7 +89,8 @@ def test_patroni_crashes_and_finds_its_postgresql_again(stack: Stack) -> None:
     old = sql.leader(stack)
     with sql.writing(stack) as writer:
         stack.run(old, "kill -9 $(systemctl show --property MainPID --value patroni.service)")
-        time.sleep(10)
+        time.sleep(1)
+        until_written(writer, 10)
     judge(writer, f"crash of Patroni on {old}", PROCESS_LOST)
     assert sql.leader(stack) == old
 
