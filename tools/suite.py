@@ -1,7 +1,7 @@
 """The suite: lint, unit tests and scenarios, a line for each part, and one line at the end.
 
-``python -m tools.suite [--all] [PART …]``; parts are ``lint`` or one of its gates, ``unit``, ``stand-in``, ``releases``,
-``demo``, and the names of the scenarios.
+``python -m tools.suite [--all] [PART …]``; parts are ``lint`` or one of its gates, ``unit``, ``stand-in``, ``grafana-as-code``,
+``releases``, ``demo``, and the names of the scenarios.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tools.steps import LOGS, ROOT, clock, run, show, telling
 BIN = Path(sys.executable).parent
 REPORTS = ROOT / "build" / "reports"
 #: Scenarios of ``make test``, and those that only ``make test-all`` runs; each with the strategy it runs under.
-SCENARIOS = {"default": "mitogen_linear", "database": "mitogen_linear", "grafana": "mitogen_linear", "debian12": "linear"}
-LONG: dict[str, str] = {}
+SCENARIOS = {"default": "mitogen_linear", "debian12": "linear"}
+LONG = {"database": "mitogen_linear", "grafana": "mitogen_linear"}
 #: Debian's packages that the stand-in's tests need, and what shows that they are there, below /usr.
 DATABASES = {"postgresql": "lib/postgresql/*/bin/postgres", "mariadb-server": "sbin/mariadbd"}
 
@@ -68,13 +68,13 @@ def pytest(name: str, directory: str, timeout: float = 1800) -> Part:
     return Part(name, passed, failed or int(bool(done.code)), done.seconds, done.output)
 
 
-def stand_in() -> Part:
-    """Grafana's stand-in, on databases of this machine."""
+def with_databases(name: str, directory: str) -> Part:
+    """Tests on databases of this machine, whose packages are installed where they are missing."""
     missing = [package for package, program in DATABASES.items() if not any(Path("/usr").glob(program))]
     if missing:
         install = "apt-get update -q && apt-get install -q -y --no-install-recommends " + " ".join(missing)
-        run("stand-in-databases", ["sh", "-c", install], environment={"DEBIAN_FRONTEND": "noninteractive"}, timeout=600)
-    return pytest("stand-in", "tests/stand_in")
+        run("databases", ["sh", "-c", install], environment={"DEBIAN_FRONTEND": "noninteractive"}, timeout=600)
+    return pytest(name, directory)
 
 
 def releases() -> Part:
@@ -111,9 +111,10 @@ def parts(everything: bool) -> dict[str, Callable[[], Part]]:
     for name, command, directory in lint.parts():
         found[name] = lambda name=name, command=command, directory=directory: gate(name, command, directory)  # type: ignore[misc]
     found["unit"] = lambda: pytest("unit", "tests/unit")
-    found["stand-in"] = stand_in
+    found["stand-in"] = lambda: with_databases("stand-in", "tests/stand_in")
     found["releases"] = releases
     if everything:
+        found["grafana-as-code"] = lambda: with_databases("grafana-as-code", "tests/grafana_as_code")
         found["demo"] = lambda: pytest("demo", "tests/demo", timeout=5000)
     for name, strategy in {**SCENARIOS, **(LONG if everything else {})}.items():
         found[name] = lambda name=name, strategy=strategy: scenario(name, strategy)  # type: ignore[misc]

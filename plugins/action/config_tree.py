@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -38,6 +39,8 @@ class ActionModule(ActionBase):
         if not given.get("dest") or not isinstance(entries, list):
             raise AnsibleActionFail("config_tree: dest and a list of files are needed")
         files = [self._file(entry, given, values) for entry in entries]
+        if "directory_mode" in given:
+            octal(given["directory_mode"], "directory_mode")
         given.pop("owner", None)
         given.pop("mode", None)
         arguments = {**given, "packed": tree.pack(files)}
@@ -47,6 +50,8 @@ class ActionModule(ActionBase):
 
     def _file(self, entry: dict[str, Any], given: dict[str, Any], values: dict[str, Any]) -> tree.File:
         """One entry of ``files``, rendered."""
+        if not isinstance(entry, Mapping):
+            raise AnsibleActionFail(f"config_tree: {entry!r} is no file: give a mapping with path, and template, src or content")
         path = str(entry.get("path", ""))
         if unknown := set(entry) - KEYS:
             raise AnsibleActionFail(f"config_tree: {path}: unknown key {', '.join(sorted(unknown))}; known: {', '.join(sorted(KEYS))}")
@@ -57,6 +62,8 @@ class ActionModule(ActionBase):
             data = rendering.render(self, entry["template"], values, entry.get("vars")).encode()
         elif sources == ["src"]:
             data = rendering.content(self, entry["src"])
+        elif isinstance(entry["content"], Mapping | list):
+            raise AnsibleActionFail(f"config_tree: {path}: content is data, not text: use to_nice_yaml or to_nice_json")
         else:
             data = str(entry["content"]).encode()
         try:

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import yaml
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.module_utils import preflight, preflight_hosts
@@ -33,6 +34,46 @@ def results_of_tasks() -> frozenset[str]:
     """Names under which the roles' tasks register what they found."""
     files = (lock.ROOT / "roles").glob("*/tasks/*.yml")
     return frozenset(name for path in files for name in re.findall(r"^\s*register: (\w+)$", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+class Values(Mapping[str, Any]):
+    """A host's variables. One that cannot be evaluated counts as empty, and why is kept in ``broken``."""
+
+    def __init__(self, values: Mapping[str, Any], evaluate: Callable[[Any], Any]) -> None:
+        self._values, self._evaluate = values, evaluate
+        self._known: dict[str, Any] = {}
+        self.broken: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._known:
+            value = self._values[name]
+            try:
+                self._known[name] = self._evaluate(value)
+            except AnsibleError as error:
+                self._known[name] = None
+                self.broken[name] = " ".join(str(error).split())
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def unknown(broken: Mapping[str, Mapping[str, str]], roles: Iterable[str]) -> list[Finding]:
+    """Variables that refer to one that is not there. What a role knows by itself is there when its turn comes."""
+    found: dict[str, Finding] = {}
+    for host, its in broken.items():
+        for name, reason in its.items():
+            missing = re.search(r"'(\w+)' is undefined", reason)
+            if not missing or not missing[1].startswith(tuple(f"{role}_" for role in roles)):
+                problem = f"{name} cannot be evaluated: {reason.rstrip('.')}"
+                found.setdefault(name, Finding(f"variable:{name}", host, problem, "define what it refers to, or correct it"))
+    return list(found.values())
 
 
 def roles_of(site: Site, host: str) -> set[str]:
@@ -84,12 +125,22 @@ class ActionModule(ActionBase):
         values = task_vars or {}
         accept = [str(code) for code in self._task.args.get("accept") or []]
         facts: Mapping[str, Mapping[str, Any]] = self._task.args.get("facts") or {}
-        site = Site(values["groups"], values["hostvars"], role_options(), results_of_tasks())
+        hostvars = {host: self._values_of(host, values["hostvars"]) for host in values["groups"]["all"]}
+        site = Site(values["groups"], hostvars, role_options(), results_of_tasks())
         found = preflight.inspect(site, accept)
         found += [finding for check in (arguments, versions, *grafana.CHECKS) for finding in check(site) if finding.code not in accept]
         found += preflight_hosts.inspect(site, facts, accept)
-        lines = [str(finding) for finding in found]
+        broken = {host: its.broken for host, its in hostvars.items()}
+        found = [*(f for f in unknown(broken, site.options) if f.code not in accept), *found]
+        empty = {f"secret:{name}" for its in broken.values() for name in its}
+        lines = [str(finding) for finding in found if finding.code not in empty]
         if not lines:
             return {"changed": False, "findings": []}
         count = f"{len(lines)} thing{'s' if len(lines) > 1 else ''} to put right before anything is touched"
         return {"failed": True, "msg": "\n".join([f"{count}:", *(f"  - {line}" for line in lines)])}
+
+    def _values_of(self, host: str, hostvars: Any) -> Values:
+        """Variables of ``host`` as a task on it would see them, but for what roles know by themselves."""
+        raw = hostvars.raw_get(host)
+        templar = self._templar.copy_with_new_env(available_variables={**raw, "hostvars": hostvars})
+        return Values(raw, templar.template)

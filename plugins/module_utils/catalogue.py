@@ -47,7 +47,8 @@ class Frontend:
     takes it amiss that the check does not read its answer to the end.
     one_writer: only the first healthy member takes traffic. reads: paths whose POST changes nothing, so that
     it may be tried again on another member like a GET. own_login: the members know their users themselves;
-    guarded is a path that they refuse to anybody else. title: for people.
+    guarded is a path that they refuse to anybody else. partial: it is all right that members fail the check,
+    as those are not meant to take traffic now. title: for people.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Frontend:
     check_port: str = ""
     check_method: Literal["GET", "HEAD"] = "GET"
     one_writer: bool = False
+    partial: bool = False
     reads: tuple[str, ...] = ()
     own_login: bool = False
     guarded: str = ""
@@ -352,6 +354,7 @@ COMPONENTS: dict[str, Component] = {
                     check="/primary",
                     check_port="rest",
                     check_method="HEAD",
+                    partial=True,
                     one_writer=True,
                 ),
                 Frontend(
@@ -364,6 +367,7 @@ COMPONENTS: dict[str, Component] = {
                     check="/replica?lag=16MB",
                     check_port="rest",
                     check_method="HEAD",
+                    partial=True,
                 ),
             ),
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +98,7 @@ def ensure_user(api: Api, name: str, password: str, prefix: str | None, *, enabl
     return changes
 
 
-def ensure(api: Api, root_password: str, users: Sequence[Mapping[str, str]], *, check: bool) -> list[str]:
+def ensure(api: Api, root_password: str, prefixes: Mapping[str, str], passwords: Mapping[str, str], *, check: bool) -> list[str]:
     """Bring users, their passwords and prefixes in order, then ask everybody for a password; what was changed, a line each."""
     token = api.authenticate(ROOT, root_password)
     if token == "":
@@ -106,8 +106,8 @@ def ensure(api: Api, root_password: str, users: Sequence[Mapping[str, str]], *, 
     enabled = token is not None
     api.token = token or ""
     changes = ensure_user(api, ROOT, root_password, None, enabled=enabled, check=check)
-    for user in users:
-        changes += ensure_user(api, user["name"], user["password"], user["prefix"], enabled=enabled, check=check)
+    for name, prefix in prefixes.items():
+        changes += ensure_user(api, name, str(passwords[name]), prefix, enabled=enabled, check=check)
     if not enabled:
         changes.append("ask for passwords")
         if not check:

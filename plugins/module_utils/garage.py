@@ -45,7 +45,7 @@ class Plan:
 
 def size(text: str | int) -> int:
     """``100G`` → bytes; decimal units, binary ones with an i."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?", str(text).strip().upper())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*((?:[KMGT]I?)?)B?", str(text).strip().upper())
     if not match:
         raise GarageError(f"capacity {text!r}: write it as 100G or 1.5TiB")
     return int(float(match.group(1)) * UNITS[match.group(2)])

@@ -9,13 +9,18 @@ empty list is a pass. It is called again and again until then.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered, connects, metric
 
+#: Back ends of a load balancer or proxy of which one healthy member is enough.
+PARTIAL = {front.name for c in COMPONENTS.values() for front in c.frontends if front.partial}
+PARTIAL |= {way.name for c in COMPONENTS.values() for way in c.upstreams if way.one_writer}
 #: Seconds between two looks.
 PAUSE = 1.0
 
@@ -215,17 +220,15 @@ def postgres_exporter(question: Question) -> list[str]:
 
 
 def load_balancer(question: Question) -> list[str]:
-    """Answers; with ``backends``, every published service has a healthy member, and every member is healthy."""
+    """Answers; with ``backends``, every published service has a healthy member, and every member is healthy that is meant to be."""
     text = question.client.text("/metrics")
     missing = []
     if not metric(text, "haproxy_process_nbproc") and not metric(text, "haproxy_process_start_time_seconds"):
         missing.append("it answers without metrics of its own")
     if question.expect.get("backends"):
-        down = [
-            line.split("{")[1].split("}")[0]
-            for line in text.splitlines()
-            if line.startswith("haproxy_server_status{") and 'state="UP"} 0' in line
-        ]
+        servers = re.findall(r'^haproxy_server_status{proxy="(.*?)",server="(.*?)",state="UP"} ([01])', text, re.MULTILINE)
+        up = {backend for backend, _server, state in servers if state == "1"}
+        down = [f"{server} of {backend}" for backend, server, state in servers if state == "0" and backend not in PARTIAL & up]
         if down:
             missing.append(f"{len(down)} members are out of rotation: {'; '.join(sorted(down)[:4])}")
     return missing
@@ -285,7 +288,7 @@ def wait(
             missing = ask(question)
         except Unanswered as error:
             missing = [str(error)]
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
             missing = [f"an answer of another shape than expected ({error!r})"]
         seconds = clock() - start
         if not missing:

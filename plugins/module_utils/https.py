@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
 import socket
 import ssl
 import urllib.parse
@@ -37,7 +38,10 @@ class Client:
     password: str = ""
 
     def context(self) -> ssl.SSLContext:
-        """TLS that believes the stack's CA alone and shows the host's certificate."""
+        """TLS that believes the stack's CA alone and shows the host's certificate. Unanswered names a file that is not there."""
+        for path in (self.ca, self.certificate, self.key):
+            if path and not os.access(path, os.R_OK):
+                raise Unanswered(f"{path}: no such file, or it may not be read")
         context = ssl.create_default_context(cafile=self.ca or None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.certificate:
@@ -61,6 +65,9 @@ class Client:
                 return answer.status, answer.read()
             finally:
                 connection.close()
+        except ssl.SSLCertVerificationError as error:
+            words = f"its certificate is not believed: {error.verify_message} (by {self.ca or 'the authorities of this machine'})"
+            raise Unanswered(f"{self.address}:{self.port}: {words}") from error
         except (OSError, http.client.HTTPException) as error:
             raise Unanswered(f"{self.address}:{self.port}{path}: {error or type(error).__name__}") from error
 

@@ -80,9 +80,9 @@ def inspect(home: str) -> Installed | None:
 
 
 def current(root: str) -> str:
-    """Where the symlink points; empty without one."""
+    """Where the symlink points, below ``root`` as it was given; empty without one."""
     link = os.path.join(root, CURRENT)
-    return os.path.realpath(link) if os.path.islink(link) else ""
+    return os.path.normpath(os.path.join(root, os.readlink(link))) if os.path.islink(link) else ""
 
 
 def find(root: str, version: str, arch: str, pins: list[str]) -> Installed | None:
@@ -97,24 +97,30 @@ def find(root: str, version: str, arch: str, pins: list[str]) -> Installed | Non
     return None
 
 
-def members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The archive's members without their only top directory; InstallError for one that would leave it."""
+def inside(directory: str, path: str) -> bool:
+    """Whether ``path`` lies below ``directory`` once links that are there already have been followed."""
+    top = os.path.realpath(directory)
+    return (os.path.realpath(os.path.join(top, path)) + "/").startswith(top + "/")
+
+
+def members(archive: tarfile.TarFile, directory: str) -> Iterator[tarfile.TarInfo]:
+    """The archive's members without their only top directory; InstallError for one that would leave ``directory``."""
     for member in archive:
-        rest = member.name.lstrip("./").partition("/")[2]
+        name = member.name.removeprefix("./")
+        rest = name.partition("/")[2]
+        refused = name.startswith("/") or ".." in name.split("/") or not inside(directory, rest)
+        if member.issym():
+            target = os.path.join(os.path.dirname(rest), member.linkname)
+            refused = refused or os.path.isabs(member.linkname) or not inside(directory, target)
+        elif member.islnk():
+            member.linkname = member.linkname.removeprefix("./").partition("/")[2]
+            refused = refused or not member.linkname or not inside(directory, member.linkname)
+        elif not (member.isfile() or member.isdir()):
+            refused = True
+        if refused:
+            raise InstallError(f"the archive's member {member.name!r} is refused: it would leave the release's directory")
         if not rest:
             continue
-        parts = rest.split("/")
-        outside = member.name.startswith("/") or ".." in parts
-        if member.issym():
-            target = os.path.normpath(os.path.join(os.path.dirname(rest), member.linkname))
-            outside = outside or os.path.isabs(member.linkname) or target.startswith("..")
-        elif member.islnk():
-            member.linkname = member.linkname.lstrip("./").partition("/")[2]
-            outside = outside or not member.linkname or ".." in member.linkname.split("/")
-        elif not (member.isfile() or member.isdir()):
-            outside = True
-        if outside:
-            raise InstallError(f"the archive's member {member.name!r} is refused: it would leave the release's directory")
         member.name = rest
         member.uid = member.gid = 0
         member.uname = member.gname = "root"
@@ -171,7 +177,7 @@ def install(root: str, archive: str, about: dict[str, str], files: list[str], un
     try:
         try:
             with tarfile.open(archive, "r:*") as content:
-                for member in members(content):
+                for member in members(content, temporary):
                     content.extract(member, temporary, set_attrs=True)
         except (tarfile.TarError, EOFError, OSError) as error:
             raise InstallError(f"the archive cannot be unpacked ({error}): the running version is untouched") from error
@@ -189,7 +195,9 @@ def install(root: str, archive: str, about: dict[str, str], files: list[str], un
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     point(root, home)
-    prune(root, [home, previous], units)
+    # The same version again takes nobody's place: the one for going back stays.
+    others = [os.path.join(root, name) for name in os.listdir(root) if not name.startswith(".")] if previous == home else [previous]
+    prune(root, [home, *others], units)
     result = inspect(home)
     if result is None:
         raise InstallError(f"{home} changed while it was installed")

@@ -311,6 +311,18 @@ def secrets(site: Site) -> Iterator[Finding]:
                 yield Finding(f"secret:{variable}", "", f"{variable} is missing", "set it to what object_store_keys declares for Thanos")
 
 
+def values_of_secrets(site: Site) -> Iterator[tuple[str, str]]:
+    """(variable, value) of everything that is a secret."""
+    for c in site.present():
+        yield from ((s.variable, str(site.hostvars[h].get(s.variable) or "")) for s in c.secrets for h in site.members(c))
+    users = site.of_all("haproxy_users")
+    yield from (("haproxy_users", str(password)) for password in (users.values() if isinstance(users, Mapping) else ()))
+    users = site.of_all("postgresql_users")
+    entries = [its for its in users.values() if isinstance(its, Mapping)] if isinstance(users, Mapping) else []
+    yield from (("postgresql_users", str(its.get("password") or "")) for its in entries)
+    yield from ((name, str(site.of_all(name) or "")) for name in ("thanos_s3_access_key", "thanos_s3_secret_key", "pki_ca_passphrase"))
+
+
 USER_KEYS = {"password", "roles", "flags", "connection_limit", "state"}
 DATABASE_KEYS = {"owner", "connection_limit", "state"}
 #: Users of PostgreSQL that the role makes for itself.

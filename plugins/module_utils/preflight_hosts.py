@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
-from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, sockets
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, sockets, values_of_secrets
 
 SUPPORTED = (("debian", "12"), ("debian", "13"))
 #: Groups whose packages Debian 12 has only in releases that are too old.
@@ -27,6 +27,8 @@ NEWER = ("etcd", "postgresql")
 CLOCKS = 1.0
 #: Bytes that have to be free where a component keeps its data.
 SPACE = 2 * 1024**3
+#: What the secrets of ``inventories/production`` contain: ``example``, and the same in hexadecimal digits.
+EXAMPLE = re.compile("example|6578616d706c65", re.IGNORECASE)
 #: Seconds for a connection to something outside of the stack.
 PATIENCE = 5.0
 
@@ -246,6 +248,12 @@ def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
         )
 
 
+def published(site: Site, facts: Facts) -> Iterator[Finding]:
+    """Secrets of the example inventory, which everybody knows, are for looking at it; no host is set up with them."""
+    for variable in dict.fromkeys(name for name, value in values_of_secrets(site) if facts and EXAMPLE.search(value)):
+        yield Finding(f"secret:{variable}", "", f"{variable} is the one of the example inventory", "make one of your own")
+
+
 CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (
     systems,
     own,
@@ -255,6 +263,7 @@ CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (
     outside,
     occupied,
     virtual_address,
+    published,
 )
 
 

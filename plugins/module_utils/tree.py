@@ -33,10 +33,13 @@ from typing import Any
 #: What stands for the staged tree in a command.
 STAGED = "{staged}"
 HIDDEN = "********"
-#: A name that says that its value is a secret, and the value.
+#: A name that says that its value is a secret, and the value. Where a secret is kept is none: a path is shown.
 SECRET_VALUE = re.compile(
-    r"(?i)((?:[\w-]*(?:passw|secret|token|credential|_key\b|auth_pass|api_key)[\w-]*)[\"']?\s*[:=\s]\s*[\"']?)([^\s\"',}]+)"
+    r"(?i)((?<![/\w.-])[\w-]*(?:passw|secret|token|credential|_key\b|auth_pass|api_key)[\w-]*(?<!file)(?<!files)(?<!path)(?![\w-])"
+    r"[\"']?[ \t]*[:= \t][ \t]*)(\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',}]+)"
 )
+#: What looks made by chance, in a file that is secret as a whole.
+RANDOM = re.compile(r"(?=[^\s\"',]*\d)(?=[^\s\"',]*[A-Za-z])[^\s\"',]{16,}")
 URL_PASSWORD = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
 
 
@@ -66,6 +69,12 @@ def checked_path(path: str) -> str:
     if not path or os.path.isabs(path) or clean.startswith("..") or clean == "." or clean != path.rstrip("/"):
         raise TreeError(f"{path!r} is not a plain path inside the tree")
     return clean
+
+
+def parents(path: str) -> list[str]:
+    """The directories above a path: ``a/b/c`` → ``a``, ``a/b``."""
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(1, len(parts))]
 
 
 def digest(files: Iterable[File], directory_mode: int) -> str:
@@ -194,11 +203,13 @@ def redact(text: str, files: Iterable[File]) -> str:
     text = URL_PASSWORD.sub(HIDDEN, SECRET_VALUE.sub(lambda m: m.group(1) + HIDDEN, text))
     values: set[str] = set()
     for file in files:
-        content = file.content.decode(errors="replace")
-        values.update(m.group(2) for m in SECRET_VALUE.finditer(content))
+        lines = [line for line in file.content.decode(errors="replace").splitlines() if not line.lstrip().startswith("#")]
+        content = "\n".join(lines)
+        values.update(m.group(2).strip("\"'") for m in SECRET_VALUE.finditer(content))
         values.update(URL_PASSWORD.findall(content))
-        if file.secret and content.strip().count("\n") == 0:
-            values.add(content.strip())
+        if file.secret:
+            values.update(RANDOM.findall(content))
+            values.update(line.strip() for line in lines if len(lines) == 1)
     for value in sorted((v for v in values if len(v) > 3), key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     return text
@@ -209,13 +220,16 @@ def redact(text: str, files: Iterable[File]) -> str:
 
 def identifiers(file: File, lenient: bool) -> tuple[int, int]:
     """Numbers of a file's owner and group; TreeError names the missing one, unless ``lenient`` (check mode)."""
+    missing = ""
     try:
+        missing = f"user {file.owner!r}"
         uid = pwd.getpwnam(file.owner).pw_uid
+        missing = f"group {file.group!r}"
         gid = grp.getgrnam(file.group).gr_gid
     except KeyError as error:
         if lenient:
             return -1, -1
-        raise TreeError(f"{file.path}: {error.args[0]}: create it before the configuration") from error
+        raise TreeError(f"{file.path}: there is no {missing}: create it before the configuration") from error
     return uid, gid
 
 
@@ -241,7 +255,7 @@ def write(directory: str, files: Iterable[File], directory_mode: int, group: str
 def validate(staged: str, dest: str, commands: Sequence[Sequence[str]], environment: Mapping[str, str], files: Sequence[File]) -> None:
     """Run each command on the staged tree; TreeError with the words of the first that refuses it."""
     for command in commands:
-        words = [word.replace(STAGED, staged) for word in command]
+        words = [str(word).replace(STAGED, staged) for word in command]
         try:
             done = subprocess.run(
                 words,
@@ -260,7 +274,8 @@ def validate(staged: str, dest: str, commands: Sequence[Sequence[str]], environm
         if done.returncode:
             said = redact(done.stdout.decode(errors="replace"), files).replace(staged, dest)
             lines = [line.strip() for line in said.splitlines() if line.strip()]
-            raise TreeError(f"{os.path.basename(words[0])} refuses the configuration, nothing was changed: " + " | ".join(lines[-12:]))
+            words_of_it = " | ".join(lines[-12:]) or f"it says nothing, and ends with {done.returncode}"
+            raise TreeError(f"{os.path.basename(words[0])} refuses the configuration, nothing was changed: {words_of_it}")
 
 
 def swap(dest: str, target: str) -> None:
@@ -341,6 +356,8 @@ def apply(
     wanted = {checked_path(f.path): f for f in files}
     if len(wanted) != len(files):
         raise TreeError("a path is given twice: " + ", ".join(sorted(p for p in wanted if sum(f.path == p for f in files) > 1)))
+    if both := {parent for path in wanted for parent in parents(path)} & set(wanted):
+        raise TreeError(f"{', '.join(sorted(both))} cannot be a file and a directory at once")
     identity = digest(files, directory_mode)
     before = present(dest)
     outcome = Outcome(False, identity, {f.path: f.sha256 for f in files}, [])

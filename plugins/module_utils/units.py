@@ -122,13 +122,13 @@ def write(path: str, text: str) -> None:
         raise
 
 
-def files(wanted: Wanted, units: str = UNITS) -> dict[str, str]:
+def files(wanted: Wanted) -> dict[str, str]:
     """Path → text of the files that make the unit."""
     found = {}
     if wanted.content is not None:
-        found[os.path.join(units, wanted.unit)] = wanted.content
+        found[os.path.join(UNITS, wanted.unit)] = wanted.content
     if wanted.dropin is not None:
-        found[os.path.join(units, f"{wanted.unit}.d", DROPIN)] = wanted.dropin
+        found[os.path.join(UNITS, f"{wanted.unit}.d", DROPIN)] = wanted.dropin
     return found
 
 

@@ -72,7 +72,9 @@ def queries(
     try:
         answer = json.loads(client.text("/api/v1/query?" + urllib.parse.urlencode({"query": "up"})))
         series = [(s["metric"].get("job", ""), s["metric"].get("host", ""), s["value"][1]) for s in answer["data"]["result"]]
-    except (Unanswered, ValueError, KeyError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        return [Observation("Targets", "queries", [f"an answer of another shape than expected ({error!r})"])]
+    except (Unanswered, ValueError) as error:
         return [Observation("Targets", "queries", [str(error)])]
     found = []
     for job, hosts in sorted(expected.items()):

@@ -77,7 +77,7 @@ options:
 EXAMPLES = r"""
 - name: Certificates of all hosts
   monitoring.ha.certificates:
-    directory: "{{ inventory_dir }}/pki"
+    directory: "{{ inventory_dir }}/.pki"
     hosts:
       - name: mon1
         names: [mon1, mon1.example.org, 192.0.2.11, localhost, 127.0.0.1]

@@ -32,24 +32,14 @@ options:
     description: Password of the user V(root), who may everything.
     type: str
     required: true
-  users:
-    description: The users.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name.
-        type: str
-        required: true
-      password:
-        description: Password.
-        type: str
-        required: true
-      prefix:
-        description: The user reads and writes the keys that begin with this.
-        type: str
-        required: true
+  prefixes:
+    description: Name of a user to a prefix; the user reads and writes the keys that begin with it.
+    type: dict
+    default: {}
+  passwords:
+    description: Name of a user to its password.
+    type: dict
+    default: {}
   ca:
     description: File with the authority to trust.
     type: path
@@ -69,8 +59,8 @@ EXAMPLES = r"""
   monitoring.ha.etcd_users:
     address: 192.0.2.11
     root_password: "{{ vaulted_root_password }}"
-    users:
-      - {name: patroni, password: "{{ vaulted_password }}", prefix: /patroni/}
+    prefixes: {patroni: /patroni/}
+    passwords: {patroni: "{{ vaulted_password }}"}
   run_once: true
 """
 
@@ -94,16 +84,9 @@ def main() -> None:
             "address": {"type": "str", "required": True},
             "port": {"type": "int", "default": 2379},
             "root_password": {"type": "str", "required": True, "no_log": True},
-            "users": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "name": {"type": "str", "required": True},
-                    "password": {"type": "str", "required": True, "no_log": True},
-                    "prefix": {"type": "str", "required": True},
-                },
-            },
+            # Apart from the rest: inside of it, a password with quotes would escape the masking of the log.
+            "prefixes": {"type": "dict", "default": {}},
+            "passwords": {"type": "dict", "default": {}, "no_log": True},
             "ca": {"type": "path", "default": "/etc/monitoring-ha/pki/ca.pem"},
             "certificate": {"type": "path", "default": "/etc/monitoring-ha/pki/host.pem"},
             "key": {"type": "path", "no_log": False, "default": "/etc/monitoring-ha/pki/host.key"},
@@ -113,7 +96,7 @@ def main() -> None:
     given = module.params
     api = etcd.Api(Client(given["address"], given["port"], given["ca"], given["certificate"], given["key"], timeout=10))
     try:
-        changes = etcd.ensure(api, given["root_password"], given["users"], check=module.check_mode)
+        changes = etcd.ensure(api, given["root_password"], given["prefixes"], given["passwords"], check=module.check_mode)
     except (etcd.EtcdError, Unanswered, OSError) as error:
         if module.check_mode:
             # A cluster that is not there yet has no users either.

@@ -31,7 +31,7 @@ options:
 EXAMPLES = r"""
 - name: What runs where
   monitoring.ha.summary:
-    pki_directory: "{{ inventory_dir }}/pki"
+    pki_directory: "{{ inventory_dir }}/.pki"
   run_once: true
 """
 

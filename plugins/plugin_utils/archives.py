@@ -12,12 +12,14 @@ import contextlib
 import fcntl
 import gzip
 import hashlib
+import http.client
 import json
 import os
 import shutil
 import tarfile
 import tempfile
 import urllib.error
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,37 +77,51 @@ def is_url(location: str) -> bool:
     return location.startswith(("http://", "https://"))
 
 
+def connection(location: str) -> IO[bytes]:
+    """A URL for reading, as the file lies there: some servers say of an archive that it is a compressed tar file."""
+    stream: IO[bytes] = open_url(location, timeout=PATIENCE, http_agent="monitoring.ha", decompress=False)
+    return stream
+
+
 @contextlib.contextmanager
 def opened(location: str) -> Iterator[IO[bytes]]:
     """A URL or a file for reading. Absent when the server or directory answers but has no such file."""
     try:
-        stream: IO[bytes] = (
-            open_url(location, timeout=PATIENCE, http_agent="monitoring.ha") if is_url(location) else Path(location).open("rb")  # noqa: SIM115
-        )
+        stream = connection(location) if is_url(location) else Path(location).open("rb")  # noqa: SIM115
     except FileNotFoundError as error:
         raise Absent(f"{location}: no such file") from error
     except urllib.error.HTTPError as error:
         if error.code in (403, 404, 410):
             raise Absent(f"{location}: {error.code} {error.reason}") from error
-        raise
+        raise OSError(f"{location}: {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise OSError(f"{location}: {getattr(error, 'reason', None) or error}") from error
     with contextlib.closing(stream):
         yield stream
 
 
 def download(location: str, target: Path) -> None:
-    """Copy a URL or a file to ``target``; a short answer is an error."""
+    """Copy a URL or a file to ``target``; ArchiveError for a short answer."""
     with opened(location) as stream, target.open("wb") as file:
-        shutil.copyfileobj(stream, file, CHUNK)
         headers: Any = getattr(stream, "headers", None)
-        expected = headers.get("Content-Length") if headers else None
-    if expected and not headers.get("Content-Encoding") and int(expected) != target.stat().st_size:
-        raise OSError(f"{location}: got {target.stat().st_size} of {expected} bytes")
+        expected = str(headers.get("Content-Length") or "") if headers else ""
+        try:
+            shutil.copyfileobj(stream, file, CHUNK)
+        except http.client.IncompleteRead:
+            expected = expected or "more"
+        file.flush()
+        received = os.fstat(file.fileno()).st_size
+    if expected and expected != str(received):
+        raise ArchiveError(f"{location} was cut short, {received} of {expected} bytes came: nothing was installed")
 
 
 def listed(location: str, name: str) -> str:
     """The sha256 of ``name`` in a list of checksums, or the only one, when it names no file; Absent when it is not there."""
     with opened(location) as stream:
-        lines = stream.read().decode(errors="replace").splitlines()
+        try:
+            lines = stream.read().decode(errors="replace").splitlines()
+        except http.client.IncompleteRead as error:
+            raise ArchiveError(f"{location} was cut short: nothing was installed") from error
     for line in lines:
         checksum, _blank, file = line.strip().partition(" ")
         if file.strip().lstrip("*") == name or (len(lines) == 1 and not file):
@@ -118,11 +134,11 @@ def measure(release: Release, source: str, path: Path) -> str:
 
     The file itself where the project publishes archives; the program where it
     publishes that alone; of what is packed here the content, so that the
-    compressor's version does not matter.
+    compressor's version does not matter. Of what is no archive at all it is the file, which meets no pin.
     """
     if source == "official" and "program" not in release.official:
         return digest(path)
-    with gzip.open(path) as stream:
+    with contextlib.suppress(OSError, EOFError, zlib.error, tarfile.TarError, KeyError), gzip.open(path) as stream:
         if source == "build":
             content = hashlib.sha256()
             for chunk in iter(lambda: stream.read(CHUNK), b""):
@@ -131,6 +147,7 @@ def measure(release: Release, source: str, path: Path) -> str:
         with tarfile.open(fileobj=stream) as archive:
             program = archive.extractfile(f"{release.stem(path.name)}/{release.files[0]}")
             return hashlib.sha256(program.read()).hexdigest() if program else ""
+    return digest(path)
 
 
 def met_pin(release: Release, arch: str, path: Path, where: str, sources: Sequence[str]) -> str:
@@ -167,26 +184,23 @@ def from_mirror(release: Release, arch: str, mirror: str, target: Path) -> str:
 
 
 def from_official(release: Release, arch: str, target: Path) -> str:
-    """The project's own archive, or its bare program packed as one."""
-    if "archive" in release.official:
-        location = release.fill(release.official["archive"], arch)
-        download(location, target)
-        pin = met_pin(release, arch, target, location, ("official",))
-        if not pin and "checksums" not in release.official:
-            raise ArchiveError(f"{location}: the lock file has no sha256 of it: add a pin in the file named by release_lock")
-        if not pin:
-            require_listed(target, release.fill(release.official["checksums"], arch), location.rsplit("/", 1)[-1], location)
-    elif "program" in release.official:
-        location = release.fill(release.official["program"], arch)
-        with tempfile.TemporaryDirectory(dir=target.parent) as directory:
-            program = Path(directory) / release.files[0]
-            download(location, program)
-            program.chmod(0o755)
-            pack({release.files[0]: program}, release.stem(release.archive(arch)), target)
-        pin = met_pin(release, arch, target, location, ("official",))
-    else:
+    """The project's own archive, or its bare program packed as one. What nothing in the lock file vouches for is not taken."""
+    kind = next((kind for kind in ("archive", "program") if kind in release.official), "")
+    pin, list_ = release.pin("official", arch), release.official.get("checksums")
+    if not kind:
         raise Absent("the lock file names no official archive")
-    return pin
+    if not pin and not list_:
+        raise Absent("the lock file has neither a pin for it nor a list of checksums")
+    location = release.fill(release.official[kind], arch)
+    with tempfile.TemporaryDirectory(dir=target.parent) as directory:
+        fetched = target if kind == "archive" else Path(directory) / release.files[0]
+        download(location, fetched)
+        if not pin and list_:
+            require_listed(fetched, release.fill(list_, arch), location.rsplit("/", 1)[-1], location)
+        if kind == "program":
+            fetched.chmod(0o755)
+            pack({release.files[0]: fetched}, release.stem(release.archive(arch)), target)
+    return met_pin(release, arch, target, location, ("official",))
 
 
 def from_build(release: Release, arch: str, target: Path, progress: Progress) -> str:

@@ -93,6 +93,11 @@ def go(release: Release, recipe: Mapping[str, Any], arch: str, work: Path, progr
         "GOTOOLCHAIN": recipe["toolchain"],
         "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
         "GOWORK": "off",
+        # What a caller's environment may say otherwise, and the programs would differ.
+        "GOAMD64": "v1",
+        "GOARM64": "v8.0",
+        "GOARM": "7",
+        "GOEXPERIMENT": "",
     }
     title = f"{release.component} {release.version} for linux-{arch}"
     version = "github.com/prometheus/common/version"
@@ -137,6 +142,8 @@ def build(release: Release, arch: str, target: Path, progress: Progress) -> None
     """Build ``release`` for ``arch`` and write its archive to ``target``. BuildUnavailable, BuildError."""
     recipes: dict[str, Callable[..., dict[str, Path]]] = {"go": go, "cargo": cargo}
     for kind, recipe in release.build.items():
+        if kind not in recipes:
+            raise BuildUnavailable(f"no way to build from {kind!r}; known: {', '.join(recipes)}")
         with tempfile.TemporaryDirectory(prefix="monitoring-ha-build-") as work:
             files = recipes[kind](release, recipe, arch, Path(work), progress)
             pack(files, release.stem(release.archive(arch)), target)

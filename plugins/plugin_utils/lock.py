@@ -63,25 +63,33 @@ class Release:
 
     def fill(self, pattern: str, arch: str) -> str:
         """A URL pattern with version and architecture filled in."""
-        return pattern.format(version=self.version, arch=arch, machine=MACHINES.get(arch, arch))
+        try:
+            return pattern.format(version=self.version, arch=arch, machine=MACHINES.get(arch, arch))
+        except (LookupError, ValueError) as error:
+            raise LockError(f"the lock file's address {pattern} is filled in with version, arch and machine only") from error
 
 
 def load(path: Path) -> dict[str, dict[str, Any]]:
     """The components of a lock file; LockError names the file and what is wrong with it."""
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise LockError(f"{path}: {error}") from error
+    except OSError as error:
+        raise LockError(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise LockError(f"{path}: {' '.join(str(error).split())}") from error
     components = data.get("components") if isinstance(data, dict) else None
     if not isinstance(components, dict):
         raise LockError(f"{path}: a mapping with the key 'components' is needed")
+    for name, entry in components.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("pins"), dict):
+            raise LockError(f"{path}: {name}: a mapping with the key 'pins' is needed, which names the versions")
     return components
 
 
 def read(site: str | None = None) -> dict[str, dict[str, Any]]:
     """The collection's lock file, with the site's (``release_lock``) on top of it, pins merged per version."""
     components = load(LOCK)
-    for name, entry in (load(Path(site)) if site else {}).items():
+    for name, entry in (load(Path(site).expanduser()) if site else {}).items():
         own = components.get(name, {})
         components[name] = {**own, **entry, "pins": {**own.get("pins", {}), **entry.get("pins", {})}}
     return components
@@ -97,6 +105,8 @@ def find(components: Mapping[str, Mapping[str, Any]], name: str, version: str | 
     if chosen not in pins or not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+~_-]*", chosen):
         known = ", ".join(sorted(pins)) or "none"
         raise LockError(f"version {chosen!r} of {name} is not in the lock file (it has: {known}): add it in the file named by release_lock")
+    if not entry.get("files"):
+        raise LockError(f"{name} has no 'files' in the lock file: name the programs that its archive contains")
     return Release(
         component=name,
         version=chosen,

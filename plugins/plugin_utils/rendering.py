@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleActionFail, AnsibleTemplateError
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
@@ -24,7 +25,10 @@ def render(action: ActionBase, name: str, values: Mapping[str, Any], extra: Mapp
         searchpath=[path for top in search for path in (os.path.join(top, "templates"), top)], available_variables=available
     )
     text = trust_as_template(action._loader.get_text_file_contents(source))
-    return str(templar.template(text, escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True}) or "")
+    try:
+        return str(templar.template(text, escape_backslashes=False, overrides={"trim_blocks": True, "lstrip_blocks": True}) or "")
+    except AnsibleTemplateError as error:
+        raise AnsibleActionFail(f"{source} cannot be rendered, and nothing was changed") from error
 
 
 def content(action: ActionBase, name: str) -> bytes:

@@ -1,0 +1,51 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""JSON in one form: the same state gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+Json = dict[str, Any]
+
+#: Grafana shows this in place of a secret.
+REDACTED = "[REDACTED]"
+#: Whole numbers up to this are exact as floating point numbers, which is what Grafana computes with.
+_EXACT = 2**53
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _number(text: str) -> int | float:
+    """``1.0`` and ``1e3`` are whole numbers: which spelling an instance gives depends on how the object was stored."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) <= _EXACT else value
+
+
+def loads(text: str | bytes) -> Any:
+    """Parsed JSON; ValueError when it is none."""
+    return json.loads(text, parse_float=_number)
+
+
+def dumps(value: Any) -> bytes:
+    """Canonical bytes: sorted keys, two spaces, UTF-8, a newline at the end."""
+    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    # Half of a surrogate pair has no UTF-8; JSON has an escape for it.
+    return (_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text) + "\n").encode()
+
+
+def sha256(content: bytes) -> str:
+    """Hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def pick(source: Json, *names: str) -> Json:
+    """The named members that are there and say something: neither null nor an empty text."""
+    return {name: source[name] for name in names if source.get(name) not in (None, "")}
+
+
+def without(source: Json, *names: str) -> Json:
+    """All members but the named ones and those that are null."""
+    return {name: value for name, value in source.items() if name not in names and value is not None}

@@ -1,0 +1,277 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One client for one Grafana: pooled connections, retries, time limits, typed errors."""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+try:
+    import requests
+    import requests.adapters
+    import requests.utils
+except ImportError:
+    #: Why ``requests`` is missing; empty when it is there.
+    REQUESTS_ERROR = traceback.format_exc()
+else:
+    REQUESTS_ERROR = ""
+
+from .canonical import loads
+from .errors import ApiError, Conflict, Denied, GrafanaError, NotFound, TimeLimit, Uncertain, Unreachable
+
+T = TypeVar("T")
+R = TypeVar("R")
+Query = Mapping[str, Any]
+
+#: What passes by itself: too many requests, and what a proxy or an instance says while something fails over.
+_PASSING = {429, 500, 502, 503, 504}
+_LONGEST_PAUSE = 15.0
+_ERRORS: dict[int, type[ApiError]] = {401: Denied, 403: Denied, 404: NotFound, 409: Conflict, 412: Conflict}
+HIDDEN = "********"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach Grafana.
+
+    url: with its path, if it is served below one. token, or user and password: credentials. ca: file with the
+    authority to trust, empty for the system's. certificate, key: files of the client's own certificate. timeout:
+    seconds for one answer. time_limit: seconds for the whole run, 0 for none. retries: how often a request is
+    repeated. pause: seconds before the first repetition, doubled each time. max_connections: requests at a time.
+    """
+
+    url: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    verify: bool = True
+    timeout: float = 30.0
+    time_limit: float = 0.0
+    retries: int = 8
+    pause: float = 0.25
+    max_connections: int = 8
+
+
+def segment(text: str) -> str:
+    """A name as one segment of a path. GrafanaError for ``.`` and ``..``, which no HTTP client can send."""
+    if text in (".", "..", ""):
+        raise GrafanaError(f"the name {text!r} cannot be part of a path")
+    return quote(text, safe="", errors="surrogatepass")
+
+
+class Client:
+    """Speaks with one Grafana, from several threads. Cookies of a load balancer are kept, so that one instance is asked."""
+
+    def __init__(self, connection: Connection, secrets: Iterable[str] = ()) -> None:
+        if REQUESTS_ERROR:
+            raise GrafanaError("the Python library requests is missing")
+        if not connection.token and not (connection.user and connection.password):
+            raise GrafanaError("no credentials: give a token, or a user and a password")
+        self.connection = connection
+        self._secrets = [text for text in (connection.password, connection.token, *secrets) if text]
+        self._session = _session(connection)
+        self._pool = ThreadPoolExecutor(connection.max_connections, thread_name_prefix="grafana")
+        self._end = time.monotonic() + connection.time_limit if connection.time_limit else float("inf")
+        self._stopped = threading.Event()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all requests that wait; none is sent afterwards."""
+        self._stopped.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._session.close()
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def get(self, path: str, query: Query | None = None, headers: Mapping[str, str] | None = None) -> Any:
+        """The answer to a GET as JSON; repeated while something passes by itself."""
+        for attempt in range(self.connection.retries + 1):
+            try:
+                return self._once("GET", path, query, None, headers)
+            except (Unreachable, ApiError) as error:
+                if attempt == self.connection.retries or not _passes(error):
+                    raise
+                self.wait(attempt, error)
+        raise AssertionError
+
+    def write(self, method: str, path: str, body: Any = None, query: Query | None = None, headers: Mapping[str, str] | None = None) -> Any:
+        """Sends a change once. Only what Grafana refused to look at (429) is repeated.
+
+        Uncertain: no answer, or 5xx; the caller looks whether it happened. ApiError: it did not.
+        """
+        for attempt in range(self.connection.retries + 1):
+            try:
+                return self._once(method, path, query, body, headers)
+            except Unreachable as error:
+                raise Uncertain(error) from error
+            except ApiError as error:
+                if error.status != 429 and _passes(error):
+                    raise Uncertain(error) from error
+                if error.status != 429 or attempt == self.connection.retries:
+                    raise
+                self.wait(attempt, error)
+        raise AssertionError
+
+    def _once(self, method: str, path: str, query: Query | None, body: Any, headers: Mapping[str, str] | None) -> Any:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeLimit(f"not done after {self.connection.time_limit:g} s")
+        if self._stopped.is_set():
+            raise GrafanaError("stopped")
+        timeout = min(self.connection.timeout, left)
+        try:
+            answer = self._session.request(
+                method,
+                self.connection.url.rstrip("/") + path,
+                params=query,
+                json=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+            )
+            content = answer.content
+        except (requests.RequestException, OSError) as error:
+            # The next request may go to another instance.
+            self._session.cookies.clear()
+            raise Unreachable(f"{method} {path}: {self._reason(error)}") from None
+        if 200 <= answer.status_code < 300:
+            return self._json(method, path, answer.status_code, content)
+        if answer.status_code in (502, 503, 504):
+            self._session.cookies.clear()
+        kind = _ERRORS.get(answer.status_code, ApiError)
+        said = self.masked(_said(answer.status_code, content))
+        raise kind(method, path, answer.status_code, said, _seconds(answer.headers.get("Retry-After", "")))
+
+    def _json(self, method: str, path: str, status: int, content: bytes) -> Any:
+        try:
+            return loads(content) if content.strip() else None
+        except ValueError:
+            raise ApiError(method, path, status, "the answer is not JSON: is this Grafana's address?") from None
+
+    def _reason(self, error: Exception) -> str:
+        """The innermost words of a connection's end, without the address and what stands around."""
+        if isinstance(error, requests.Timeout):
+            return f"no answer within {self.connection.timeout:g} s"
+        words = str(error.args[0] if error.args else error)
+        reason = getattr(error.args[0] if error.args else None, "reason", None)
+        return self.masked(str(reason) if reason else words)[:300]
+
+    def wait(self, attempt: int, error: GrafanaError) -> None:
+        """Pauses before the next attempt: as long as Grafana asks for, or doubling, spread by chance."""
+        asked = error.retry_after if isinstance(error, ApiError) else 0.0
+        pause = min(_LONGEST_PAUSE, self.connection.pause * 2**attempt) * random.uniform(0.5, 1.0)
+        pause = max(pause, min(asked, 120.0))
+        if time.monotonic() + pause > self._end:
+            raise TimeLimit(f"not done after {self.connection.time_limit:g} s; last: {error}") from error
+        self._stopped.wait(pause)
+
+    def masked(self, text: str) -> str:
+        """The text without any secret of this run."""
+        for secret in self._secrets:
+            if len(secret) > 3:
+                text = text.replace(secret, HIDDEN)
+        return text
+
+    # --- many at a time ------------------------------------------------------------------------------------------
+
+    def map(self, call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """``call`` for each of the items, several at a time, results in order; no more in memory than are under way."""
+        waiting: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                waiting.append(self._pool.submit(call, item))
+                if len(waiting) >= 4 * self.connection.max_connections:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:
+                one.cancel()
+
+    def paged(
+        self,
+        path: str,
+        size: int,
+        size_name: str,
+        member: str = "",
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[Any]:
+        """Items of a list that is numbered in pages, to the end. member: path of the list in the answer, ``a.b``."""
+        number = seen = 0
+        while True:
+            number += 1
+            found = self.get(path, {**(query or {}), size_name: size, "page": number}, headers)
+            total = 0
+            for name in member.split(".") if member else ():
+                total = found.get("totalCount", 0)
+                found = found[name]
+            yield from found
+            seen += len(found)
+            # A page may be shorter than asked for, where the server has a smaller limit than we: the total tells.
+            if not found or (len(found) < size and seen >= total):
+                return
+
+
+def _session(connection: Connection) -> requests.Session:
+    session = requests.Session()
+    adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=connection.max_connections, pool_block=True, max_retries=0)
+    session.mount(f"{urlsplit(connection.url).scheme}://", adapter)
+    # Asking the environment at every request is slow, and .netrc would replace the credentials.
+    session.proxies.update(requests.utils.get_environ_proxies(connection.url))
+    session.trust_env = False
+    bundle = connection.ca or os.environ.get("REQUESTS_CA_BUNDLE", "")
+    session.verify = (bundle or True) if connection.verify else False
+    if connection.certificate:
+        session.cert = (connection.certificate, connection.key) if connection.key else connection.certificate
+    session.headers.update({"Accept": "application/json", "User-Agent": "monitoring.ha"})
+    if connection.token:
+        session.headers["Authorization"] = f"Bearer {connection.token}"
+    else:
+        pair = base64.b64encode(f"{connection.user}:{connection.password}".encode()).decode()
+        session.headers["Authorization"] = f"Basic {pair}"
+    return session
+
+
+def _passes(error: GrafanaError) -> bool:
+    return error.status in _PASSING if isinstance(error, ApiError) else isinstance(error, Unreachable)
+
+
+def _seconds(text: str) -> float:
+    """Retry-After in seconds; 0 where it is missing or a date, which the usual pause then stands for."""
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return 0.0
+
+
+def _said(status: int, content: bytes) -> str:
+    """What an error's body says to people."""
+    try:
+        body = loads(content)
+    except ValueError:
+        body = None
+    if isinstance(body, dict) and body.get("message"):
+        return str(body["message"])[:300]
+    if 300 <= status < 400:
+        return "redirected: is this Grafana's address, with its scheme and path?"
+    return content.decode(errors="replace").strip()[:100]

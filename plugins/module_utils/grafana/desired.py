@@ -1,0 +1,193 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a Grafana is to look like: the objects of a tree after everything that was asked for has been done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from . import sharing
+from .canonical import Json
+from .errors import TreeError
+from .kinds import KINDS
+from .kinds.base import Item, Kind, numbered
+from .kinds.dashboards import is_resource
+from .kinds.provenance import MEMBER
+from .mapping import mapped
+from .organisation import Org
+from .reader import Branch, Entry
+from .sharing import Filler, Source
+
+KEEP, API, NONE = "keep", "api", "none"
+_REFERRING = ("dashboards", "library_panels", "alert_rules")
+_MARKED = ("alert_rules", "notification_policies", "templates", "mute_timings")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What an import is asked for.
+
+    provenance: whether objects of alerting can be edited in the user interface: as in the tree (keep), not (api), all
+    (none). datasource_map: name or uid in the tree to name or uid in Grafana. inputs: values for what dashboards that
+    were exported for sharing leave open. prune: what the tree does not have is deleted. skip_locked: what was
+    provisioned from files is left as it is. skip_unknown_users: members and permissions of users that do not exist are
+    left out.
+    """
+
+    provenance: str = KEEP
+    datasource_map: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    prune: bool = False
+    skip_locked: bool = False
+    skip_unknown_users: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Where an object comes from, and what its content comes to. only_create: what is there already is left alone."""
+
+    digest: str
+    name: str
+    folder: str
+    entry: Entry | None = None
+    item: Item | None = None
+    only_create: bool = False
+
+
+class Desired:
+    """The wanted objects of one organisation by kind and key. Contents are read again when needed, to keep memory small."""
+
+    def __init__(self, branch: Branch, org: Org, choices: Choices) -> None:
+        self.branch, self.org, self.choices = branch, org, choices
+        self.problems: list[str] = []
+        self.warnings: list[str] = [f"{branch.directory}/{name} is of no known kind and was not looked at" for name in branch.unknown]
+        self.mapped_away: set[str] = set()
+        sources = [branch.parse(entry) for entry in branch.entries("data_sources")]
+        self.uids = self._mapping(sources, org.sources)
+        self.filler = Filler(choices.inputs, self._sources(sources, org.sources))
+        self._brought: dict[str, Json] = {}
+        self._same_title: dict[str, str] = self._known_folders()
+
+    def _mapping(self, sources: list[Item], live: list[Json]) -> dict[str, str]:
+        """Uid and name in the tree to uid and name in Grafana."""
+        found: dict[str, str] = {}
+        for here, there in self.choices.datasource_map.items():
+            target = next((one for one in live if there in (one["uid"], one["name"])), None)
+            if target is None:
+                self.problems.append(f"datasource_map: Grafana has no data source {there!r}")
+                continue
+            source = next((one for one in sources if here in (one.key, one.name)), None)
+            if source is None:
+                found[here] = target["uid"]
+                continue
+            found |= {source.key: target["uid"], source.name: target["name"]}
+            self.mapped_away.add(source.key)
+        return found
+
+    def _sources(self, sources: list[Item], live: list[Json]) -> list[Source]:
+        there = {one["uid"]: Source(one["uid"], one["name"], one["type"], bool(one.get("isDefault"))) for one in live}
+        brought = {
+            one.key: Source(one.key, one.name, str(one.body.get("type")), bool(one.body.get("isDefault")))
+            for one in sources
+            if one.key not in self.mapped_away
+        }
+        return list({**there, **brought}.values())
+
+    def _known_folders(self) -> dict[str, str]:
+        """Uid that a directory's name gave to the uid of the folder of that title, where Grafana has one."""
+        found: dict[str, str] = {}
+        for uid, item in self.branch.implied.items():
+            parent = found.get(item.folder, item.folder)
+            same = [key for key, one in self.org.folders.known.items() if (one.title, one.parent) == (item.name, parent)]
+            if len(same) == 1:
+                found[uid] = same[0]
+        return found
+
+    def folder(self, uid: str) -> str:
+        """Uid of a folder of the tree as it is, or will be, in Grafana."""
+        return self._same_title.get(uid, uid)
+
+    # --- contents ------------------------------------------------------------------------------------------------
+
+    def item(self, kind: Kind, wanted: Wanted) -> Item:
+        """The content that Grafana is to have."""
+        if wanted.entry is not None:
+            return self._content(kind, wanted.entry)
+        if wanted.item is not None:
+            return wanted.item
+        raise AssertionError("neither a file nor a content")
+
+    def _content(self, kind: Kind, entry: Entry) -> Item:
+        item = self.branch.parse(entry)
+        item = replace(item, folder=self.folder(item.folder))
+        body = item.body
+        if kind.name == "alert_rules":
+            item = replace(item, key=f"{item.folder}/{item.name}")
+        if kind.name == "dashboards" and not entry.exported and not is_resource(body) and sharing.is_shared(body):
+            body, lacking = self.filler.fill(body)
+            self.problems += [f"{entry.path}: input {name} has no value: give one in inputs" for name in lacking]
+        if kind.name in _REFERRING:
+            body = mapped(body, self.uids)
+        if self.choices.skip_unknown_users:
+            body = self._known_only(body)
+        return replace(item, body=self._marked(kind, body))
+
+    def _marked(self, kind: Kind, body: Json) -> Json:
+        if self.choices.provenance == KEEP:
+            return body
+        mark = {MEMBER: "api"} if self.choices.provenance == API else {}
+        if kind.name in _MARKED:
+            return {**{name: value for name, value in body.items() if name != MEMBER}, **mark}
+        if kind.name == "contact_points":
+            integrations = [{**{name: value for name, value in one.items() if name != MEMBER}, **mark} for one in body["integrations"]]
+            return {**body, "integrations": integrations}
+        return body
+
+    def _known_only(self, body: Json) -> Json:
+        found = dict(body)
+        for member, login in (("members", "login"), ("permissions", "user")):
+            entries = body.get(member)
+            if isinstance(entries, list) and all(isinstance(one, dict) for one in entries):
+                found[member] = [one for one in entries if login not in one or one[login] in self.org.logins]
+        return found
+
+    # --- index ---------------------------------------------------------------------------------------------------
+
+    def index(self, kind: Kind) -> dict[str, Wanted]:
+        """Key to what is wanted, for all that the tree holds of a kind."""
+        if kind.shares_names:
+            return {item.key: _held(item) for item in numbered(self._content(kind, entry) for entry in self.branch.entries(kind.name))}
+        found: dict[str, Wanted] = {}
+        for entry in self.branch.entries(kind.name):
+            item = self._content(kind, entry)
+            if kind.name == "data_sources" and item.key in self.mapped_away:
+                continue
+            if item.key in found:
+                raise TreeError(f"{entry.path}: {found[item.key].entry and found[item.key].entry.path} holds the same object")  # type: ignore[union-attr]
+            found[item.key] = Wanted(item.digest, item.name, item.folder, entry)
+            if kind.name == "dashboards" and not entry.exported:
+                self._bring(entry)
+        if kind.name == "folders":
+            found |= {item.key: replace(_held(item), only_create=True) for item in self._implied() if item.key not in found}
+        return found
+
+    def _implied(self) -> Iterator[Item]:
+        for item in self.branch.implied.values():
+            if self.folder(item.key) == item.key:
+                yield replace(item, folder=self.folder(item.folder))
+
+    def _bring(self, entry: Entry) -> None:
+        body = self.branch.parse(entry).body
+        for element in self.filler.elements(body) if not is_resource(body) else ():
+            self._brought.setdefault(element["uid"], element)
+
+    def brought(self, present: set[str]) -> dict[str, Wanted]:
+        """Library panels that shared dashboards bring along, where there are none of their uids."""
+        kind = KINDS["library_panels"]
+        items = [kind.parse(mapped(one, self.uids), "", "") for uid, one in self._brought.items() if uid not in present]
+        return {item.key: replace(_held(item), only_create=True) for item in items}
+
+
+def _held(item: Item) -> Wanted:
+    return Wanted(item.digest, item.name, item.folder, None, item)

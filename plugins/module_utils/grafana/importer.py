@@ -1,0 +1,237 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tree to Grafana."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from . import organisations
+from .client import Client
+from .desired import Choices
+from .errors import ApiError, Blocked, Conflict, Failure, GrafanaError, Incomplete, Overtaken, TreeError, Uncertain, status_of
+from .exporter import Progress, silent
+from .kinds import KINDS
+from .kinds.base import Item, Kind, Live
+from .organisation import Org
+from .planner import CREATE, DELETE, SKIP, UPDATE, Change, Plan, Planner
+from .reader import Branch, Tree
+from .secret_store import SecretStore
+from .selection import EVERYTHING, Selection
+
+
+@dataclass
+class Imported:
+    """What an import did, or would do. plans: one for each organisation. created: organisations that were missing."""
+
+    plans: list[Plan] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.created) or any(plan.changed for plan in self.plans)
+
+    @property
+    def problems(self) -> list[str]:
+        return [f"{plan.org.name}: {problem}" for plan in self.plans for problem in plan.problems]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [f"{plan.org.name}: {warning}" for plan in self.plans for warning in plan.warnings]
+
+    def summary(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Organisation to kind to outcome to number of objects."""
+        return {plan.org.name: plan.summary() for plan in self.plans}
+
+    def changes(self) -> Iterator[tuple[Plan, Change]]:
+        for plan in self.plans:
+            for change in plan.changes:
+                yield plan, change
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be imported, and how.
+
+    wanted: names of organisations in the tree, none for all of them. targets: name in the tree to name in Grafana.
+    keep_going: what Grafana refuses does not keep the rest from being written.
+    """
+
+    wanted: Sequence[str] = ()
+    targets: Mapping[str, str] = field(default_factory=dict)
+    selection: Selection = EVERYTHING
+    choices: Choices = field(default_factory=Choices)
+    secrets: SecretStore = field(default_factory=SecretStore)
+    keep_going: bool = False
+
+
+def plan(client: Client, root: Path, request: Request) -> Imported:
+    """What has to change so that Grafana equals the tree. Writes nothing."""
+    tree = Tree(root)
+    release, apis = organisations.instance(client)
+    result = Imported()
+    for name, org in _targets(client, tree, request, release, apis):
+        org.selection, org.secrets = request.selection, request.secrets
+        if org.number == 0:
+            result.created.append(org.name)
+        result.plans.append(_planned(tree, name, org, request))
+    return result
+
+
+def carry_out(client: Client, root: Path, request: Request, progress: Progress = silent) -> Imported:
+    """Makes Grafana equal to the tree.
+
+    Blocked: it cannot be, and nothing was written. Incomplete: some objects could not be written, and are named; the
+    next run finishes the work.
+    """
+    result = plan(client, root, request)
+    if result.problems:
+        raise Blocked(result.problems)
+    tree = Tree(root)
+    for number, one in enumerate(result.plans):
+        name = one.desired.branch.directory
+        if one.org.number == 0:
+            one.org.number = _create(client, one.org.name)
+            one.org.forget()
+            source = next(key for key, directory in tree.organisations.items() if directory == name)
+            result.plans[number] = _planned(tree, source, one.org, request)
+        _Carrier(result.plans[number], progress, request.keep_going, result.failures).run()
+    if result.failures:
+        raise Incomplete("not everything could be written", result.failures)
+    return result
+
+
+def _planned(tree: Tree, name: str, org: Org, request: Request) -> Plan:
+    return Planner(Branch(tree, tree.organisations[name]), org, request.choices).make()
+
+
+def _create(client: Client, name: str) -> int:
+    """An organisation of this name; the one that a lost answer has left behind counts."""
+    for attempt in range(client.connection.retries + 1):
+        try:
+            return organisations.create(client, name)
+        except Uncertain as error:
+            client.wait(attempt, error)
+            if name in (known := organisations.every(client)):
+                return known[name]
+    raise GrafanaError(f"organisation {name!r} could not be created")
+
+
+def _targets(client: Client, tree: Tree, request: Request, release: str, apis: dict[str, frozenset[str]]) -> Iterator[tuple[str, Org]]:
+    """(name in the tree, organisation of Grafana). Those that do not exist have the id 0."""
+    names = list(request.wanted) or list(tree.organisations)
+    for name in names:
+        if name not in tree.organisations:
+            raise TreeError(f"{tree.root}: there is no organisation {name!r}; there are {', '.join(map(repr, tree.organisations))}")
+    own = organisations.current(client, release, apis)
+    if len(names) == 1 and (client.connection.token or request.targets.get(names[0], names[0]) == own.name):
+        yield names[0], own
+        return
+    known = organisations.every(client)
+    for name in names:
+        target = request.targets.get(name, name)
+        yield name, Org(client, known.get(target, 0), target, True, release, apis)
+
+
+class _Carrier:
+    """Carries out one plan."""
+
+    def __init__(self, plan: Plan, progress: Progress, keep_going: bool, failures: list[Failure]) -> None:
+        self.plan, self.org, self.progress = plan, plan.org, progress
+        self.keep_going, self.failures = keep_going, failures
+        self._done = 0
+        self._touched = {(change.kind, change.key) for change in plan.changes}
+
+    def run(self) -> None:
+        """All changes, deletions last. Without ``keep_going`` a kind with failures is the last one."""
+        work = [change for change in self.plan.changes if change.action != SKIP]
+        for name, kind in KINDS.items():
+            self._several(kind, [one for one in work if one.kind == name and one.action in (CREATE, UPDATE)])
+            if self.failures and not self.keep_going:
+                return
+        if self.failures:
+            # What should have been moved may still be inside.
+            return
+        for name, kind in reversed(KINDS.items()):
+            self._several(kind, [one for one in work if one.kind == name and one.action == DELETE])
+            if self.failures and not self.keep_going:
+                return
+
+    def _several(self, kind: Kind, changes: list[Change]) -> None:
+        self._done = 0
+        for level in self._levels(kind, changes):
+            results = self.org.client.map(self._attempt, level) if kind.parallel else map(self._attempt, level)
+            for failure in results:
+                if failure is not None:
+                    self.failures.append(failure)
+                self._done += 1
+                self.progress(self.org.name, kind.name, self._done, len(changes))
+
+    def _levels(self, kind: Kind, changes: list[Change]) -> list[list[Change]]:
+        """Groups that have to be done one after the other: folders by depth, parents first, or last where they go."""
+        if kind.name != "folders":
+            return [changes] if changes else []
+        wanted, live = self.plan.desired.branch.folders, self.org.folders
+
+        def depth(change: Change) -> int:
+            return -len(live.chain(change.key)) if change.action == DELETE else len(wanted.chain(change.key))
+
+        return [list(level) for _depth, level in groupby(sorted(changes, key=depth), key=depth)]
+
+    def _attempt(self, change: Change) -> Failure | None:
+        try:
+            self._settle(KINDS[change.kind], change)
+        except (ApiError, Overtaken, Uncertain) as error:
+            return Failure(self.org.name, change.kind, change.key, change.name, status_of(error), str(error))
+        return None
+
+    def _settle(self, kind: Kind, change: Change) -> None:
+        """Writes until Grafana has what is wanted. After every doubtful outcome it looks first, and repeats only what did
+        not happen. Overtaken when somebody else has changed the object meanwhile."""
+        item, live = self.plan.item(change), change.live
+        if live is not None and (kind.about, change.key) in self._touched:
+            # What it describes has just been written, which may have changed it.
+            live = kind.read(self.org, change.key)
+            if self._reached(kind, item, live):
+                return
+        for attempt in range(self.org.client.connection.retries + 1):
+            try:
+                self._write(kind, item, live)
+                return
+            except (Conflict, Uncertain) as error:
+                if attempt == self.org.client.connection.retries:
+                    raise
+                self.org.client.wait(attempt, error)
+                now = kind.read(self.org, change.key)
+                if self._reached(kind, item, now):
+                    return
+                live = self._next(kind, item, live, now, error)
+
+    def _write(self, kind: Kind, item: Item | None, live: Live | None) -> None:
+        if item is None:
+            if live is not None:
+                kind.delete(self.org, live)
+        elif live is None:
+            kind.create(self.org, item)
+        else:
+            kind.update(self.org, item, live)
+
+    def _reached(self, kind: Kind, item: Item | None, now: Live | None) -> bool:
+        if item is None or now is None:
+            return item is None and now is None
+        return kind.equal(self.org, item, now)
+
+    @staticmethod
+    def _next(kind: Kind, item: Item | None, live: Live | None, now: Live | None, error: GrafanaError) -> Live | None:
+        """What the next attempt has to start from."""
+        same = now is live if now is None or live is None else kind.same(now, live)
+        ours = now is not None and item is not None and kind.same(now, item)
+        # One write in several requests may have come half-way.
+        half = kind.in_steps and isinstance(error, Uncertain) and now is not None
+        if same or ours or half:
+            return now
+        raise Overtaken(f"somebody else has changed it since it was read; run again to see what differs now ({error})") from error

@@ -1,0 +1,187 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Playlists, preferences and annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import names
+from ..canonical import Json, dumps, pick, sha256
+from ..client import segment
+from ..errors import NotFound, TreeError
+from ..organisation import Org
+from .base import Item, Kind, Live, numbered, required
+
+
+class PlaylistKind(Kind):
+    """Playlists, known by their names: Grafana gives a new uid to each that is created."""
+
+    name = "playlists"
+    shares_names = True
+
+    def _listed(self, org: Org) -> list[Json]:
+        # There is a limit, and no page: whatever fills the limit may have been cut off.
+        limit = 5000
+        while len(found := org.get("/api/playlists", {"limit": limit})) >= limit:
+            limit *= 4
+        return list(found)
+
+    def read_all(self, org: Org) -> Iterator[Live]:
+        found = org.each(
+            self.name,
+            self._listed(org),
+            lambda listed: _playlist(org.get(f"/api/playlists/{segment(listed['uid'])}")),
+            lambda listed: (listed["uid"], listed["name"]),
+            lambda: {listed["uid"] for listed in self._listed(org)},
+        )
+        yield from numbered(found)
+
+    def read(self, org: Org, key: str) -> Live | None:
+        return next((live for live in self.read_all(org) if live.key == key), None)
+
+    def create(self, org: Org, item: Item) -> None:
+        org.write("POST", "/api/playlists", item.body)
+
+    def update(self, org: Org, item: Item, live: Live) -> None:
+        org.write("PUT", f"/api/playlists/{segment(live.handle)}", item.body)
+
+    def delete(self, org: Org, live: Live) -> None:
+        try:
+            org.write("DELETE", f"/api/playlists/{segment(live.handle)}")
+        except NotFound:
+            return
+
+    def file_name(self, item: Item) -> str:
+        return names.of_name(item.key)
+
+    def parse(self, body: Json, folder: str, path: str) -> Item:
+        name = required(body, "name", path)
+        return Item(name, name, _playlist_body(body))
+
+
+def _playlist_body(found: Json) -> Json:
+    items = sorted(found.get("items") or [], key=lambda item: int(item.get("order", 0)))
+    return {**pick(found, "name", "interval"), "items": [pick(item, "type", "value") for item in items]}
+
+
+def _playlist(found: Json) -> Live:
+    return Live(found["name"], found["name"], _playlist_body(found), handle=found["uid"])
+
+
+_HOME = "homeDashboardUID"
+
+
+class PreferenceKind(Kind):
+    """Preferences of the organisation, and of each team that has some. What says nothing has no file."""
+
+    name = "preferences"
+
+    def read_all(self, org: Org) -> Iterator[Live]:
+        places = [("organisation", "/api/org/preferences")]
+        places += [(_team_key(team["name"]), f"/api/teams/{team['id']}/preferences") for team in org.teams()]
+        return org.each(
+            self.name,
+            places,
+            lambda place: _preferences(place[0], org.get(place[1])),
+            lambda place: (place[0], place[0]),
+            lambda: {"organisation", *(_team_key(team["name"]) for team in org.teams())},
+        )
+
+    def _path(self, org: Org, key: str) -> str:
+        team = key.removeprefix(_team_key(""))
+        return "/api/org/preferences" if team == key else f"/api/teams/{org.team_numbers[team]}/preferences"
+
+    def read(self, org: Org, key: str) -> Live | None:
+        return _preferences(key, org.get(self._path(org, key)))
+
+    def create(self, org: Org, item: Item) -> None:
+        org.write("PUT", self._path(org, item.key), _without_of(item.body))
+
+    def update(self, org: Org, item: Item, live: Live) -> None:
+        self.create(org, item)
+
+    def delete(self, org: Org, live: Live) -> None:
+        org.write("PUT", self._path(org, live.key), {})
+
+    def file_name(self, item: Item) -> str:
+        return item.key if item.key == "organisation" else f"team-{names.of_name(item.key.removeprefix(_team_key('')))}"
+
+    def parse(self, body: Json, folder: str, path: str) -> Item:
+        key = required(body, "of", path)
+        return Item(key, key, {name: value for name, value in body.items() if value})
+
+
+def _team_key(name: str) -> str:
+    return f"team {name}"
+
+
+def _without_of(body: Json) -> Json:
+    return {name: value for name, value in body.items() if name != "of"}
+
+
+def _preferences(key: str, found: Json) -> Live | None:
+    body = {name: value for name, value in found.items() if value and name not in ("id", "homeDashboardId")}
+    return Live(key, key, {"of": key, **body}) if body else None
+
+
+_PAGE = 5000
+
+
+class AnnotationKind(Kind):
+    """Annotations that people and programs made; those of alert rules are Grafana's own history. Only on request."""
+
+    name = "annotations"
+    shares_names = True
+    on_request = True
+
+    def read_all(self, org: Org) -> Iterator[Live]:
+        # Newest first, without pages: the end of the next request is the oldest that the one before has shown.
+        seen: dict[int, Live] = {}
+        end, limit = 2**53, _PAGE
+        while True:
+            found = org.get("/api/annotations", {"type": "annotation", "from": 1, "to": end, "limit": limit})
+            new = {one["id"]: _annotation(one) for one in found if one["id"] not in seen}
+            seen |= new
+            if len(found) < limit:
+                break
+            oldest = min(one["time"] for one in found)
+            # A page full of one moment: a longer page gets past it.
+            limit = limit * 2 if oldest == end else _PAGE
+            end = oldest
+        yield from numbered(seen.values())
+
+    def read(self, org: Org, key: str) -> Live | None:
+        return next((live for live in self.read_all(org) if live.key == key), None)
+
+    def create(self, org: Org, item: Item) -> None:
+        org.write("POST", "/api/annotations", item.body)
+
+    def update(self, org: Org, item: Item, live: Live) -> None:
+        raise AssertionError("the content of an annotation is its key")
+
+    def delete(self, org: Org, live: Live) -> None:
+        try:
+            org.write("DELETE", f"/api/annotations/{live.handle}")
+        except NotFound:
+            return
+
+    def file_name(self, item: Item) -> str:
+        return f"{item.body['time']}-{names.readable(item.body['text'])[:40]}.{item.key[:12]}{item.key[64:].replace('#', '-')}"
+
+    def parse(self, body: Json, folder: str, path: str) -> Item:
+        required(body, "text", path)
+        if not isinstance(body.get("time"), int):
+            raise TreeError(f"{path}: an annotation needs a time in milliseconds")
+        return _annotation({**body, "id": 0})
+
+
+def _annotation(found: Json) -> Live:
+    body = {**pick(found, "dashboardUID", "time", "text", "data"), "tags": found.get("tags") or []}
+    if found.get("panelId"):
+        body["panelId"] = found["panelId"]
+    if found.get("timeEnd", 0) not in (0, found["time"]):
+        body["timeEnd"] = found["timeEnd"]
+    key = sha256(dumps(body))
+    # Those with the same key have the same content: ``numbered`` tells them apart.
+    return Live(key, key, body, handle=found["id"])

@@ -1,0 +1,58 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Library panels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import names
+from ..canonical import Json, pick
+from ..client import segment
+from ..errors import NotFound
+from ..organisation import Org
+from .base import Item, Kind, Live, required
+
+
+class LibraryPanelKind(Kind):
+    """Panels that dashboards share; they come before the dashboards that use them."""
+
+    name = "library_panels"
+    foldered = True
+
+    def read_all(self, org: Org) -> Iterator[Live]:
+        for element in org.paged("/api/library-elements", 100, "perPage", "result.elements"):
+            yield _live(element)
+
+    def read(self, org: Org, key: str) -> Live | None:
+        answer = org.find(f"/api/library-elements/{segment(key)}")
+        return None if answer is None else _live(answer["result"])
+
+    def create(self, org: Org, item: Item) -> None:
+        org.write("POST", "/api/library-elements", {**item.body, "folderUid": item.folder})
+
+    def update(self, org: Org, item: Item, live: Live) -> None:
+        body = {**item.body, "folderUid": item.folder, "version": live.handle}
+        org.write("PATCH", f"/api/library-elements/{segment(item.key)}", body)
+
+    def delete(self, org: Org, live: Live) -> None:
+        try:
+            org.write("DELETE", f"/api/library-elements/{segment(live.key)}")
+        except NotFound:
+            return
+
+    def parse(self, body: Json, folder: str, path: str) -> Item:
+        name = required(body, "name", path)
+        uid = str(body.get("uid") or names.derived_uid(path))
+        return Item(uid, name, _body(uid, name, body.get("kind", 1), body.get("model") or {}), folder)
+
+
+def _body(uid: str, name: str, kind: int, model: Json) -> Json:
+    # The model carries the uid and the name of the element once more, put there by Grafana.
+    return {"uid": uid, "name": name, "kind": kind, "model": {key: value for key, value in model.items() if key != "libraryPanel"}}
+
+
+def _live(element: Json) -> Live:
+    known = pick(element, "uid", "name")
+    body = _body(known["uid"], known["name"], element.get("kind", 1), element["model"])
+    return Live(known["uid"], known["name"], body, element.get("folderUid") or "", element["version"])

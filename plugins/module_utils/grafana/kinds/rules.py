@@ -1,0 +1,105 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Alert rule groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import names
+from ..canonical import Json, without
+from ..client import segment
+from ..errors import Conflict, NotFound, TreeError
+from ..organisation import Org
+from . import provenance
+from .base import Item, Kind, Live, required
+
+#: Given by the server, or by the place of the rule.
+_GIVEN = ("id", "orgID", "updated", "provenance", "folderUID", "ruleGroup", "version", "guid", "updatedBy")
+
+
+class RuleGroupKind(Kind):
+    """Alert rules with the interval and the order that their group gives them; a file holds one group."""
+
+    name = "alert_rules"
+    foldered = True
+    parallel = False
+
+    def read_all(self, org: Org) -> Iterator[Live]:
+        def groups() -> list[tuple[str, str]]:
+            return sorted({(rule["folderUID"], rule["ruleGroup"]) for rule in org.get("/api/v1/provisioning/alert-rules")})
+
+        return org.each(
+            self.name,
+            groups(),
+            lambda place: _live(org.get(_path(*place))),
+            lambda place: (_key(*place), place[1]),
+            lambda: {_key(*place) for place in groups()},
+        )
+
+    def read(self, org: Org, key: str) -> Live | None:
+        answer = org.find(_path(*key.split("/", 1)))
+        return None if answer is None or not answer.get("rules") else _live(answer)
+
+    def create(self, org: Org, item: Item) -> None:
+        self._put(org, item)
+
+    def update(self, org: Org, item: Item, live: Live) -> None:
+        now = self.read(org, item.key)
+        if now is not None and now.digest != live.digest:
+            raise Conflict("PUT", _path(item.folder, item.name), 409, "changed meanwhile")
+        self._put(org, item)
+
+    def _put(self, org: Org, item: Item) -> None:
+        place = {"folderUID": item.folder, "ruleGroup": item.name}
+        body = {
+            "title": item.name,
+            "folderUid": item.folder,
+            "interval": item.body["interval"],
+            "rules": [{**rule, **place} for rule in item.body["rules"]],
+        }
+        org.write("PUT", _path(item.folder, item.name), body, headers=provenance.headers(item.body))
+
+    def delete(self, org: Org, live: Live) -> None:
+        try:
+            org.write("DELETE", _path(live.folder, live.name), headers=provenance.headers(live.body))
+        except NotFound:
+            # Its rules have moved to another group.
+            return
+
+    def file_name(self, item: Item) -> str:
+        return names.of_name(item.name)
+
+    def parse(self, body: Json, folder: str, path: str) -> Item:
+        title, rules = required(body, "title", path), body.get("rules")
+        if not isinstance(rules, list) or not rules or not isinstance(body.get("interval"), int):
+            raise TreeError(f"{path}: a rule group needs rules and an interval in seconds")
+        if not folder:
+            raise TreeError(f"{path}: a rule group has to be in a folder")
+        return Item(_key(folder, title), title, _body(title, body["interval"], rules, provenance.marked(body)), folder)
+
+
+def _key(folder: str, group: str) -> str:
+    return f"{folder}/{group}"
+
+
+def _path(folder: str, group: str) -> str:
+    return f"/api/v1/provisioning/folder/{segment(folder)}/rule-groups/{segment(group)}"
+
+
+def _rule(rule: Json) -> Json:
+    kept = without(rule, *_GIVEN)
+    # An empty mapping and none at all are the same to Grafana; which one it sends depends on its version.
+    return {name: value for name, value in kept.items() if name not in ("labels", "annotations") or value}
+
+
+def _body(title: str, interval: int, rules: list[Json], mark: Json) -> Json:
+    return {"title": title, "interval": interval, "rules": [_rule(rule) for rule in rules], **mark}
+
+
+def _live(group: Json) -> Live:
+    rules: list[Json] = group["rules"]
+    first = rules[0] if rules else {}
+    title, folder = group["title"], group["folderUid"]
+    body = _body(title, group["interval"], rules, provenance.marked(first))
+    return Live(_key(folder, title), title, body, folder, locked=provenance.locked(f"rule group {title!r}", first))

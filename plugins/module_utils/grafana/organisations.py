@@ -1,0 +1,66 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which organisations there are, and how to get at one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .client import Client
+from .errors import ApiError, Denied, GrafanaError
+from .organisation import Org
+
+ALL = "all"
+
+
+def instance(client: Client) -> tuple[str, dict[str, frozenset[str]]]:
+    """(release, group to versions of the resource API) of Grafana. The release is empty where Grafana hides it."""
+    release = str((client.get("/api/health") or {}).get("version", ""))
+    try:
+        groups = client.get("/apis")["groups"]
+    except ApiError as error:
+        # Grafana 11 may not have it.
+        if error.status not in (403, 404):
+            raise
+        groups = []
+    return release, {group["name"]: frozenset(one["version"] for one in group["versions"]) for group in groups}
+
+
+def current(client: Client, release: str, apis: dict[str, frozenset[str]]) -> Org:
+    """The organisation that the credentials lead to."""
+    found = client.get("/api/org")
+    return Org(client, found["id"], found["name"], not client.connection.token, release, apis)
+
+
+def listed(client: Client, wanted: Sequence[str], release: str, apis: dict[str, frozenset[str]]) -> Iterator[Org]:
+    """Organisations by name or id, ``all`` for all of them; the one of the credentials where none is named.
+
+    GrafanaError when there is none of that name, or when the credentials do not reach it.
+    """
+    own = current(client, release, apis)
+    if not wanted or list(wanted) in ([own.name], [str(own.number)]):
+        yield own
+        return
+    known = every(client)
+    for name in wanted:
+        if name != ALL and name not in known and name not in map(str, known.values()):
+            raise GrafanaError(f"there is no organisation {name!r}")
+    for name, number in sorted(known.items()):
+        if ALL in wanted or name in wanted or str(number) in wanted:
+            yield Org(client, number, name, True, release, apis)
+
+
+def every(client: Client) -> dict[str, int]:
+    """Name to id of all organisations. GrafanaError for credentials that may not see them."""
+    if client.connection.token:
+        raise GrafanaError("a token belongs to one organisation: use the user and password of a server administrator for others")
+    try:
+        return {found["name"]: found["id"] for found in client.paged("/api/orgs", 1000, "perpage")}
+    except Denied as error:
+        raise GrafanaError(f"only a server administrator can see all organisations: {error}") from error
+
+
+def create(client: Client, name: str) -> int:
+    """Makes an organisation, whose administrator the user becomes; its id."""
+    number: int = client.write("POST", "/api/orgs", {"name": name})["orgId"]
+    return number

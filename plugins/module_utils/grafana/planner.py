@@ -1,0 +1,254 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What has to be done to make one organisation equal to a tree."""
+
+from __future__ import annotations
+
+import difflib
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from .canonical import Json, loads
+from .desired import Choices, Desired, Wanted
+from .kinds import DEFAULT, KINDS
+from .kinds.base import Item, Kind, Live
+from .organisation import Org
+from .reader import Branch
+
+CREATE, UPDATE, DELETE, SKIP = "created", "updated", "deleted", "skipped"
+UNCHANGED = "unchanged"
+OUTCOMES = (CREATE, UPDATE, UNCHANGED, DELETE, SKIP)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object that is to change. before: its content as it is, compressed. reason: why it is skipped."""
+
+    action: str
+    kind: str
+    key: str
+    name: str
+    wanted: Wanted | None = None
+    stub: Live | None = None
+    before: bytes = b""
+    reason: str = ""
+
+    @property
+    def live(self) -> Live | None:
+        """The object as it was when the plan was made."""
+        return None if self.stub is None else replace(self.stub, body=loads(zlib.decompress(self.before)))
+
+    @property
+    def moved(self) -> bool:
+        """Whether it goes to another folder."""
+        return self.stub is not None and self.wanted is not None and self.stub.folder != self.wanted.folder
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}" + (f" ({self.key})" if self.key != self.name else "")
+
+
+@dataclass
+class Plan:
+    """Changes of one organisation in the order of the kinds; deletions are carried out last, in the opposite order.
+
+    problems: why nothing can be written. warnings: what people should know.
+    """
+
+    org: Org
+    desired: Desired
+    changes: list[Change] = field(default_factory=list)
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, change: Change) -> None:
+        self.changes.append(change)
+        self.count(change.kind, change.action)
+
+    def count(self, kind: str, outcome: str) -> None:
+        self.counts.setdefault(kind, Counter())[outcome] += 1
+
+    @property
+    def changed(self) -> bool:
+        return any(change.action != SKIP for change in self.changes)
+
+    def summary(self) -> dict[str, dict[str, int]]:
+        """Kind to outcome to number of objects."""
+        return {kind: {outcome: self.counts[kind][outcome] for outcome in OUTCOMES} for kind in KINDS if kind in self.counts}
+
+    def item(self, change: Change) -> Item | None:
+        """The content that an object is to have; None where it is to go."""
+        return None if change.wanted is None else self.desired.item(KINDS[change.kind], change.wanted)
+
+    def texts(self, change: Change) -> tuple[str, str, str, str]:
+        """(place before, place after, content before, content after) for people."""
+        before = zlib.decompress(change.before).decode() if change.before else ""
+        item = self.item(change)
+        after = item.content.decode() if item is not None else ""
+        old = self._place(change.kind, change.stub.folder, change.stub.name) if change.stub is not None else ""
+        new = self._place(change.kind, item.folder, item.name) if item is not None else ""
+        return old, new, before, after
+
+    def _place(self, kind: str, folder: str, name: str) -> str:
+        return "/".join(part for part in (self.org.name, kind, self.folder_path(folder), name) if part)
+
+    def folder_path(self, folder: str) -> str:
+        """Titles from the root, as Grafana or the tree have them."""
+        return self.org.folders.path(folder) or self.desired.branch.folders.path(folder)
+
+    def diff(self, change: Change, *, towards_tree: bool = True) -> str:
+        """Unified diff of one object."""
+        old, new, before, after = self.texts(change)
+        if not towards_tree:
+            old, new, before, after = new, old, after, before
+        old, new = old or "(not there)", new or "(not there)"
+        lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), old, new, lineterm="", n=2))
+        # What only moves has the same content.
+        return "\n".join(lines or (f"--- {old}", f"+++ {new}"))
+
+
+def empty(org: Org) -> bool:
+    """Whether the organisation does not exist yet."""
+    return org.number == 0
+
+
+class Planner:
+    """Makes the plan of one organisation."""
+
+    def __init__(self, branch: Branch, org: Org, choices: Choices) -> None:
+        self.branch, self.org, self.choices = branch, org, choices
+        self._indexes: dict[str, dict[str, Wanted]] = {}
+        if empty(org):
+            # Its only member will be who creates it.
+            org.__dict__["logins"] = {org.client.connection.user: 0}
+        else:
+            self._folders = list(KINDS["folders"].read_all(org))
+            org.sources = org.get("/api/datasources")
+        self.desired = Desired(branch, org, choices)
+        self.plan = Plan(org, self.desired, warnings=list(self.desired.warnings))
+
+    def make(self) -> Plan:
+        """Reads what is there and compares. TreeError, ApiError, Incomplete; problems are in the plan."""
+        if self.choices.prune and (lost := self.branch.tree.failures(self.org.name)):
+            self.plan.problems.append(f"prune: the tree lacks {len(lost)} objects that could not be read, and would delete them")
+        indexes = self._indexes
+        indexes.update((name, self.desired.index(kind)) for name, kind in KINDS.items() if self._reads(name))
+        needed = self._needed_folders(indexes)
+        indexes.setdefault("library_panels", {})
+        for name, kind in KINDS.items():
+            if name in indexes and (self._meant(name) or name in ("folders", "library_panels")):
+                self._compare(kind, indexes[name], needed)
+        self.plan.problems += [*dict.fromkeys(self.desired.problems)]
+        return self.plan
+
+    def _meant(self, kind: str) -> bool:
+        return self.branch.covers(kind) and self.org.selection.wants_kind(kind, (*DEFAULT, "annotations"))
+
+    def _reads(self, kind: str) -> bool:
+        """Folders are looked at for what is in them."""
+        return self._meant(kind) or kind == "folders"
+
+    def _wants(self, kind: str, item: Item | Wanted, key: str) -> bool:
+        """Whether an object is meant by the import, and was by the export."""
+        if not self._meant(kind):
+            return False
+        place = (kind, key, item.name, item.folder)
+        folders = self.org.folders if isinstance(item, Item) else self.branch.folders
+        return self.org.selection.wants(*place, folders) and self.branch.selection.wants(*place, folders)
+
+    def _needed_folders(self, indexes: dict[str, dict[str, Wanted]]) -> set[str]:
+        """Folders of the wanted objects, and those around them."""
+        found: set[str] = set()
+        for kind, index in indexes.items():
+            for key, wanted in index.items():
+                if self._wants(kind, wanted, key):
+                    found.update(self.branch.folders.chain(key if kind == "folders" else wanted.folder))
+        return found
+
+    def _chosen(self, kind: Kind, index: dict[str, Wanted], needed: set[str]) -> dict[str, Wanted]:
+        """What of the index is to be made true."""
+        chosen = {key: wanted for key, wanted in index.items() if self._wants(kind.name, wanted, key)}
+        if kind.name == "folders":
+            # Around what is meant a folder has to be there, whatever it looks like.
+            chosen |= {key: replace(index[key], only_create=True) for key in index if key in needed and key not in chosen}
+        return chosen
+
+    def _compare(self, kind: Kind, index: dict[str, Wanted], needed: set[str]) -> None:
+        chosen = self._chosen(kind, index, needed)
+        if kind.about and self._meant(kind.name):
+            chosen = self._with_empty(kind, chosen)
+        if not chosen and not self._meant(kind.name) and kind.name != "library_panels":
+            return
+        present: set[str] = set()
+        for live in self._live(kind):
+            present.add(live.key)
+            wanted = chosen.pop(live.key, None)
+            if wanted is None:
+                self._extra(kind, live)
+            else:
+                self._both(kind, wanted, live)
+        if kind.name == "library_panels":
+            chosen |= {key: one for key, one in self.desired.brought(present).items() if key not in chosen}
+        for key, wanted in chosen.items():
+            self._new(kind, key, wanted)
+
+    def _live(self, kind: Kind) -> Iterator[Live]:
+        if empty(self.org):
+            return iter(())
+        return iter(self._folders) if kind.name == "folders" else kind.read_all(self.org)
+
+    def _with_empty(self, kind: Kind, chosen: dict[str, Wanted]) -> dict[str, Wanted]:
+        """What the tree has no file for, although it has the object, is to have none."""
+        found = dict(chosen)
+        objects = self._indexes.get(kind.about)
+        for key, about in (self.desired.index(KINDS[kind.about]) if objects is None else objects).items():
+            if key not in found and self._wants(kind.name, about, key) and not about.only_create:
+                item = kind.parse({"uid": key, "title": about.name, "permissions": []}, about.folder, "")
+                found[key] = Wanted(item.digest, about.name, about.folder, None, item)
+        return found
+
+    def _both(self, kind: Kind, wanted: Wanted, live: Live) -> None:
+        if wanted.only_create or (wanted.digest == live.digest and not self.org.secrets.always):
+            self.plan.count(kind.name, UNCHANGED)
+            return
+        item = self.desired.item(kind, wanted)
+        if kind.equal(self.org, item, live):
+            self.plan.count(kind.name, UNCHANGED)
+            return
+        change = Change(UPDATE, kind.name, live.key, item.name, wanted, *_packed(live))
+        self._check(kind, change, item, live)
+
+    def _new(self, kind: Kind, key: str, wanted: Wanted) -> None:
+        item = self.desired.item(kind, wanted)
+        self._check(kind, Change(CREATE, kind.name, key, item.name, wanted), item, None)
+
+    def _check(self, kind: Kind, change: Change, item: Item, live: Live | None) -> None:
+        if live is not None and live.locked and self.choices.skip_locked:
+            self.plan.add(replace(change, action=SKIP, reason=live.locked))
+            return
+        missing = kind.missing(self.org, item, live)
+        self.plan.problems += [f"secrets.{path} is missing" for path in missing]
+        self.plan.problems += kind.problems(self.org, item, live)
+        self.plan.add(change)
+
+    def _extra(self, kind: Kind, live: Live) -> None:
+        """An object that the tree does not have."""
+        if not self.choices.prune or not kind.prunable or not self._wants(kind.name, live, live.key):
+            return
+        if kind.name == "data_sources" and live.key in self.desired.uids.values():
+            return
+        change = Change(DELETE, kind.name, live.key, live.name, None, *_packed(live))
+        reason = live.locked
+        if kind.name == "service_accounts" and self.org.client.connection.token:
+            reason = "it may be the one whose token is in use: delete it with a user's password"
+        if reason and not self.choices.skip_locked and live.locked:
+            self.plan.problems.append(f"prune: {reason}")
+        self.plan.add(replace(change, action=SKIP, reason=reason) if reason else change)
+
+
+def _packed(live: Live) -> tuple[Live, bytes]:
+    """The object without its content, and the content in small."""
+    nothing: Json = {}
+    return replace(live, body=nothing), zlib.compress(live.content, 1)

@@ -1,0 +1,186 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A directory with one file an object, and a manifest; replaced as a whole or not at all.
+
+Layout::
+
+    manifest.json
+    <organisation>/organisation.json
+    <organisation>/<kind>/<folder>.<uid>/…/<name>.<uid>.json
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .canonical import Json, dumps, loads, sha256
+from .errors import TreeError
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+_AT_FDCWD, _EXCHANGE = -100, 2
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Paths that differ between two trees, sorted."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    def as_dict(self) -> dict[str, list[str]]:
+        return {"added": self.added, "changed": self.changed, "removed": self.removed}
+
+
+class Writer:
+    """Collects files beside ``dest``, and puts them in its place once all are there.
+
+    dest: a directory that holds nothing but the tree. TreeError when it holds something else.
+    """
+
+    def __init__(self, dest: Path) -> None:
+        self.dest = dest
+        check_ours(dest)
+        try:
+            dest.parent.mkdir(parents=True, exist_ok=True)
+            _recover(dest)
+            self.staged = Path(tempfile.mkdtemp(prefix=f".{dest.name}.new-", dir=dest.parent))
+            self.staged.chmod(0o755)
+        except OSError as error:
+            raise TreeError(f"{dest}: {error.strerror}") from error
+        self.digests: dict[str, str] = {}
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.staged, ignore_errors=True)
+
+    def add(self, path: str, content: bytes) -> None:
+        """A file. path: relative, with ``/``. TreeError when there is one of that path already, or no space."""
+        if path in self.digests:
+            raise TreeError(f"{path}: two objects have the same file")
+        self.digests[path] = sha256(content)
+        target = self.staged / path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        except OSError as error:
+            raise TreeError(f"{path}: {error.strerror}") from error
+
+    def finish(self, manifest: Json, *, check: bool = False) -> Changes:
+        """Writes the manifest and swaps the tree in, if it differs from what is there. check: compare only."""
+        self.add(MANIFEST, dumps({"format": FORMAT, **manifest, "files": dict(self.digests)}))
+        changes = compare(_digests(self.dest), self.digests)
+        if changes and not check:
+            # All of it is on the disk before any of it counts.
+            os.sync()
+            try:
+                _swap(self.staged, self.dest)
+            except OSError as error:
+                raise TreeError(f"{self.dest}: {error.strerror}") from error
+        return changes
+
+
+def compare(before: dict[str, str], after: dict[str, str]) -> Changes:
+    """What differs between two mappings of path to digest."""
+    return Changes(
+        sorted(after.keys() - before.keys()),
+        sorted(path for path in after.keys() & before.keys() if after[path] != before[path]),
+        sorted(before.keys() - after.keys()),
+    )
+
+
+def files(root: Path) -> Iterator[str]:
+    """Relative paths of all files below a directory, sorted."""
+    found = []
+    for directory, _names, inside in os.walk(root):
+        found += [str(Path(directory, name).relative_to(root)) for name in inside]
+    yield from sorted(found)
+
+
+def read_json(root: Path, path: str) -> Any:
+    """Content of a file of a tree; TreeError when it is no JSON."""
+    try:
+        return loads((root / path).read_bytes())
+    except OSError as error:
+        raise TreeError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise TreeError(f"{path}: not JSON: {error}") from error
+
+
+def read_manifest(root: Path) -> Json:
+    """The manifest; empty where a tree was put together by hand. TreeError when a newer program wrote it."""
+    if not root.is_dir():
+        raise TreeError(f"{root}: no such directory")
+    if not (root / MANIFEST).exists():
+        return {}
+    manifest: Json = read_json(root, MANIFEST)
+    if manifest.get("format") != FORMAT:
+        raise TreeError(f"{root / MANIFEST}: format {manifest.get('format')!r}; this program knows {FORMAT}")
+    return manifest
+
+
+def check_ours(dest: Path) -> None:
+    """TreeError when a directory holds anything but a tree, as all of it would be replaced."""
+    if not dest.exists():
+        return
+    if not dest.is_dir() or dest.is_symlink():
+        raise TreeError(f"{dest}: not a directory")
+    inside = {entry.name for entry in dest.iterdir()}
+    if inside and (MANIFEST not in inside or ".git" in inside):
+        raise TreeError(f"{dest}: holds something else than a tree, and would be replaced as a whole: name a directory of its own")
+
+
+def _digests(root: Path) -> dict[str, str]:
+    """Path to digest of what is on the disk, whatever a manifest says."""
+    return {path: sha256((root / path).read_bytes()) for path in files(root)} if root.is_dir() else {}
+
+
+def _aside(dest: Path) -> Path:
+    return dest.with_name(f".{dest.name}.previous")
+
+
+def _recover(dest: Path) -> None:
+    """Brings back the tree that an exchange in two steps had put aside when it was interrupted."""
+    aside = _aside(dest)
+    if aside.exists() and not dest.exists():
+        aside.rename(dest)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _swap(staged: Path, dest: Path) -> None:
+    """Puts ``staged`` in the place of ``dest``, in one step where the kernel can exchange two directories."""
+    if not dest.exists():
+        staged.rename(dest)
+        return
+    if _exchange(staged, dest):
+        shutil.rmtree(staged, ignore_errors=True)
+        return
+    aside = _aside(dest)
+    dest.rename(aside)
+    try:
+        staged.rename(dest)
+    except OSError:
+        aside.rename(dest)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None, use_errno=True)
+        return bool(library.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) == 0)
+    return False

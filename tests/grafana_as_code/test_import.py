@@ -1,0 +1,358 @@
+"""Import makes Grafana equal to a tree, and says beforehand what stands in the way."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana import importer, options
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import Blocked, GrafanaError, Incomplete
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.dashboards import DashboardKind
+
+from tests.stand_in.databases import DatabaseServer
+from tests.stand_in.instances import Make, database_section
+
+from .content import SECRETS, fill, panel, rule
+from .site import Site, changed, contents, objects
+
+NewSite = Callable[..., Site]
+EDITABLE = {"X-Disable-Provenance": "true"}
+
+
+def path_of(tree: Path, pattern: str) -> Path:
+    (found,) = tree.rglob(pattern)
+    return found
+
+
+def edit(path: Path, **members: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **members}))
+
+
+@pytest.fixture
+def filled(site: Site) -> Site:
+    fill(site.instance, site.number)
+    return site
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+
+def decrypted(site: Site) -> str:
+    return json.dumps(site.get("/api/v1/provisioning/contact-points/export?decrypt=true&format=json"))
+
+
+def test_no_secret_is_in_the_tree(filled: Site) -> None:
+    everything = b"".join(contents(filled.export()).values()).decode()
+    for kinds in SECRETS.values():
+        for fields in kinds.values():
+            assert not [value for value in fields.values() if value in everything]
+    assert "REDACTED" not in everything
+
+
+def test_missing_secrets_are_named_before_anything_is_written(filled: Site, other: Site) -> None:
+    other.fill.user("someone")
+    tree, before = filled.export(), objects(other.export("before"))
+    given = {"data_sources": {"Metrics": {"basicAuthPassword": "x"}}}
+    with pytest.raises(Blocked) as caught:
+        other.bring(tree, filled.name, secrets=given)
+    named = {problem.partition("secrets.")[2] for problem in caught.value.problems}
+    lacking = ("data_sources.Metrics.httpHeaderValue1", "contact_points.on call.password", "contact_points.on call.url")
+    assert named == {f"{path} is missing" for path in lacking}
+    assert objects(other.export("after")) == before
+
+
+def test_secrets_arrive_and_are_kept(filled: Site, other: Site) -> None:
+    other.fill.user("someone")
+    tree = filled.export()
+    other.bring(tree, filled.name)
+    assert "pager-password" in decrypted(other) and "https://hooks.example/secret-path" in decrypted(other)
+    edit(
+        path_of(tree, "on-call.*.json"),
+        integrations=[
+            {**one, "disableResolveMessage": True} for one in json.loads(path_of(tree, "on-call.*.json").read_text())["integrations"]
+        ],
+    )
+    done = other.bring(tree, filled.name, secrets={})
+    assert changed(done) == {("updated", "contact_points", "on call")}, "stored secrets need not be given again"
+    assert "pager-password" in decrypted(other) and "REDACTED" not in decrypted(other)
+    fresh = {"contact_points": {"cp1": {"password": "rotated"}}}
+    assert not other.bring(tree, filled.name, secrets=fresh).changed
+    assert other.bring(tree, filled.name, secrets=fresh, always=True).changed
+    assert "rotated" in decrypted(other) and "pager-password" not in decrypted(other)
+
+
+def test_a_placeholder_in_a_file_is_a_missing_secret(filled: Site, other: Site) -> None:
+    """As other programs write it."""
+    other.fill.user("someone")
+    tree = filled.export()
+    point = {"uid": "x", "type": "webhook", "settings": {"url": "http://x", "password": "[REDACTED]"}}
+    edit(path_of(tree, "on-call.*.json"), integrations=[point])
+    with pytest.raises(Blocked, match=r"secrets\.contact_points\.on call\.password is missing"):
+        other.bring(tree, filled.name, secrets={"data_sources": SECRETS["data_sources"]})
+
+
+# --- what is written -------------------------------------------------------------------------------------------------
+
+
+def test_prune_only_on_demand(site: Site) -> None:
+    fill(site.instance, site.number)
+    tree = site.export()
+    site.fill.folder("extra", "extra")
+    site.fill.dashboard("extra", "extra", "extra")
+    site.fill.send("POST", "/api/library-elements", {"uid": "more", "name": "more", "kind": 1, "folderUid": "extra", "model": {}})
+    site.fill.send("POST", "/api/teams", {"name": "extra"})
+    site.fill.send("POST", "/api/datasources", {"uid": "extra", "name": "extra", "type": "loki", "access": "proxy"})
+    groups = "/api/v1/provisioning/folder/extra/rule-groups/extra"
+    site.fill.send("PUT", groups, {"interval": 60, "rules": [rule("extra", "extra")]}, **EDITABLE)
+    assert not site.bring(tree, site.name).changed
+    planned = site.plan(tree, site.name, prune=True)
+    kinds = {"folders", "dashboards", "library_panels", "teams", "data_sources", "alert_rules"}
+    assert {(action, kind) for action, kind, _key in changed(planned)} == {("deleted", kind) for kind in kinds}
+    assert changed(site.bring(tree, site.name, prune=True)) == changed(planned)
+    assert objects(site.export("after")) == objects(tree)
+
+
+def test_a_folder_is_never_deleted_with_something_in_it(site: Site) -> None:
+    tree = site.export(selection={"kinds": ["folders"]})
+    site.fill.folder("f", "f")
+    site.fill.dashboard("d", "d", "f")
+    with pytest.raises(Incomplete, match="folder is not empty"):
+        site.bring(tree, site.name, prune=True, client={"retries": 1})
+    assert site.get("/api/dashboards/uid/d")["dashboard"]["title"] == "d"
+
+
+def test_moves_and_new_titles(filled: Site) -> None:
+    tree = filled.export()
+    filled.fill.send("POST", "/api/folders/level1/move", {"parentUid": ""})
+    filled.fill.send("PUT", "/api/folders/level2", {"title": "renamed", "overwrite": True})
+    filled.fill.dashboard("same1", "other title", "level2")
+    filled.fill.dashboard("same2", "the same title")
+    done = filled.bring(tree, filled.name)
+    found = {(plan.folder_path(change.stub.folder), change.key) for plan, change in done.changes() if change.moved and change.stub}
+    assert {key for _from, key in found} >= {"level1", "same1", "same2"}
+    assert objects(filled.export("after")) == objects(tree)
+
+
+def test_folders_that_change_places(site: Site) -> None:
+    site.fill.folder("a", "A")
+    site.fill.folder("b", "B", "a")
+    tree = site.export()
+    site.fill.send("POST", "/api/folders/b/move", {"parentUid": ""})
+    site.fill.send("POST", "/api/folders/a/move", {"parentUid": "b"})
+    site.bring(tree, site.name)
+    assert objects(site.export("after")) == objects(tree)
+
+
+def test_the_plan_shows_every_line(filled: Site) -> None:
+    tree = filled.export()
+    filled.fill.dashboard("same1", "changed title", "level0")
+    planned = filled.plan(tree, filled.name)
+    ((plan, change),) = planned.changes()
+    text = plan.diff(change)
+    assert '-  "title": "changed title",' in text.splitlines() and '+  "title": "the same title",' in text.splitlines()
+    assert text.startswith(f"--- {filled.name}/dashboards/Level 0/changed title")
+    backwards = plan.diff(change, towards_tree=False)
+    assert '+  "title": "changed title",' in backwards.splitlines()
+    ((before),) = options.diffs(planned)
+    assert json.loads(before["before"])["title"] == "changed title" and json.loads(before["after"])["title"] == "the same title"
+
+
+def test_drift(filled: Site) -> None:
+    tree = filled.export()
+    filled.fill.dashboard("new", "new", "level0")
+    filled.fill.dashboard("same1", "changed", "level0")
+    filled.fill.send("DELETE", "/api/dashboards/uid/same2")
+    given = {"provenance": "keep", "datasource_map": {}, "inputs": {}, "unknown_users": "fail", "organisation_map": {}, "organisations": []}
+    request = options.request({**given, "kinds": ["dashboards"]}, drift=True)
+    with filled.client() as client:
+        found = options.drifted(importer.plan(client, tree, request))
+    keys = {word: [one["key"] for one in objects] for word, objects in found["differences"].items()}
+    assert keys == {"added": ["new"], "changed": ["same1"], "removed": ["same2"]} and found["drifted"]
+
+
+def test_what_somebody_saves_meanwhile_is_not_overwritten(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        site.fill.dashboard(f"d{number}", f"wanted {number}")
+    tree = site.export()
+    for number in range(20):
+        site.fill.dashboard(f"d{number}", f"drifted {number}")
+    real, lock = DashboardKind.update, threading.Lock()
+    done: list[str] = []
+
+    def late(self: DashboardKind, org: Any, item: Any, live: Any) -> None:
+        # Between the plan and the write.
+        with lock:
+            if not done:
+                done.append(item.key)
+                site.fill.dashboard(item.key, "saved by somebody else")
+        real(self, org, item, live)
+
+    monkeypatch.setattr(DashboardKind, "update", late)
+    with pytest.raises(Incomplete, match="somebody else has changed it") as caught:
+        site.bring(tree, site.name)
+    (failure,) = caught.value.failures
+    assert failure.key == done[0]
+    titles = {hit["uid"]: hit["title"] for hit in site.get("/api/search?type=dash-db")}
+    assert titles.pop(done[0]) == "saved by somebody else" and all(title.startswith("wanted") for title in titles.values())
+    assert changed(site.bring(tree, site.name)) == {("updated", "dashboards", done[0])}, "the next run does the rest"
+
+
+@pytest.mark.parametrize("keep_going", [False, True])
+def test_a_refused_object_does_not_hide_the_others(site: Site, other: Site, keep_going: bool) -> None:
+    site.fill.folder("f", "f")
+    site.fill.dashboard("big", "x" * 100, "f", description="y" * 1_200_000)
+    site.fill.dashboard("small", "small", "f")
+    site.fill.send("POST", "/api/playlists", {"name": "p", "interval": "1m", "items": []})
+    tree = site.export()
+    other.instance.faults(dashboard_limit_mb=1)
+    try:
+        with pytest.raises(Incomplete) as caught:
+            other.bring(tree, site.name, keep_going=keep_going)
+    finally:
+        other.instance.delete("/-/stand-in/faults")
+    assert [(one.kind, one.key, one.status) for one in caught.value.failures if one.kind == "dashboards"] == [("dashboards", "big", 413)]
+    assert [hit["uid"] for hit in other.get("/api/search?type=dash-db")] == ["small"]
+    assert len(other.get("/api/playlists")) == int(keep_going)
+    other.bring(tree, site.name)
+    assert objects(other.export("after")) == objects(tree)
+
+
+# --- to another Grafana ----------------------------------------------------------------------------------------------
+
+
+def test_data_sources_are_mapped(filled: Site, other: Site) -> None:
+    other.fill.user("someone")
+    tree = filled.export()
+    for uid, name in (("there", "Metrics"), ("second", "Second")):
+        other.fill.send("POST", "/api/datasources", {"uid": uid, "name": name, "type": "prometheus", "access": "proxy"})
+    planned = other.plan(tree, filled.name)
+    assert [problem for problem in planned.problems if "datasource_map: {metrics: there}" in problem], "a name that is taken is told"
+    with pytest.raises(Blocked, match="no data source 'nowhere'"):
+        other.bring(tree, filled.name, datasource_map={"Metrics": "nowhere"})
+    mapping = {"Metrics": "there"}
+    other.bring(tree, filled.name, datasource_map=mapping)
+    assert not other.bring(tree, filled.name, datasource_map=mapping, prune=False).changed
+    found = json.dumps(other.get("/api/dashboards/uid/same1")) + json.dumps(other.get("/api/v1/provisioning/alert-rules"))
+    found += json.dumps(other.get("/api/library-elements/lib"))
+    assert '"uid": "there"' in found and '"datasourceUid": "there"' in found and '"metrics"' not in found
+    assert {one["uid"] for one in other.get("/api/datasources")} == {"there", "second", "other"}
+    other.bring(tree, filled.name, datasource_map=mapping, prune=True)
+    assert {one["uid"] for one in other.get("/api/datasources")} == {"there", "other"}, "what is mapped to is not pruned"
+
+
+def shared(tree: Path, **inputs: Any) -> None:
+    """A dashboard that was exported for sharing, put into a tree by hand."""
+    dashboard = {
+        "__inputs": [
+            {"name": "DS_M", "label": "m", "type": "datasource", "pluginId": "prometheus", "pluginName": "Prometheus"},
+            {"name": "VAR_X", "type": "constant", "label": "x", "value": "ten"},
+        ],
+        "__elements": {"brought": {"name": "Brought", "uid": "brought", "kind": 1, "model": {"datasource": {"uid": "${DS_M}"}}}},
+        "__requires": [{"type": "grafana", "id": "grafana", "name": "Grafana", "version": "12.0.0"}],
+        "title": "Shared",
+        "panels": [{"id": 1, "title": "${VAR_X} and $__rate_interval ${var:csv}", "datasource": {"type": "prometheus", "uid": "${DS_M}"}}],
+    }
+    path = tree / "Org" / "dashboards" / "By hand" / "shared.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(dashboard))
+
+
+def test_dashboards_exported_for_sharing(site: Site, tmp_path: Path) -> None:
+    shared(tmp_path / "hand")
+    with pytest.raises(Blocked, match="input DS_M has no value"):
+        site.bring(tmp_path / "hand", "Org")
+    for uid in ("one", "two"):
+        site.fill.send("POST", "/api/datasources", {"uid": uid, "name": uid, "type": "prometheus", "access": "proxy"})
+    with pytest.raises(Blocked, match="input DS_M has no value"):
+        site.bring(tmp_path / "hand", "Org")
+    site.fill.folder("known", "By hand")
+    site.bring(tmp_path / "hand", "Org", inputs={"DS_M": "two"})
+    (hit,) = site.get("/api/search?type=dash-db")
+    assert hit["folderUid"] == "known", "the folder of that title is the one that is there"
+    dashboard = site.get(f"/api/dashboards/uid/{hit['uid']}")["dashboard"]
+    assert dashboard["panels"][0]["datasource"]["uid"] == "two"
+    assert dashboard["panels"][0]["title"] == "ten and $__rate_interval ${var:csv}"
+    assert not [name for name in dashboard if name.startswith("__")]
+    assert site.get("/api/library-elements/brought")["result"]["model"]["datasource"]["uid"] == "two"
+    assert not site.bring(tmp_path / "hand", "Org", inputs={"DS_M": "two"}).changed, "no second copy"
+
+
+def test_a_tree_put_together_by_hand(site: Site, tmp_path: Path) -> None:
+    shared(tmp_path / "hand")
+    wrapped = {"dashboard": {"id": 7, "uid": "w", "version": 3, "title": "As the API answers"}, "meta": {"folderUid": ""}}
+    (tmp_path / "hand" / "Org" / "dashboards" / "wrapped.json").write_text(json.dumps(wrapped))
+    site.fill.send("POST", "/api/datasources", {"uid": "m", "name": "m", "type": "prometheus", "access": "proxy"})
+    site.fill.dashboard("stays", "stays")
+    site.bring(tmp_path / "hand", "Org")
+    assert {hit["title"] for hit in site.get("/api/search")} == {"By hand", "Shared", "As the API answers", "stays"}
+    assert not site.bring(tmp_path / "hand", "Org").changed
+
+
+@pytest.mark.parametrize(("choice", "marks"), [("keep", {"", "api"}), ("api", {"api"}), ("none", {""})])
+def test_provenance(choice: str, marks: set[str], filled: Site, other: Site) -> None:
+    other.fill.user("someone")
+    tree = filled.export()
+    other.bring(tree, filled.name, provenance=choice)
+    root = "/api/v1/provisioning"
+    for collection in ("alert-rules", "templates"):
+        assert {one["provenance"] for one in other.get(f"{root}/{collection}")} == marks
+    points = [one["provenance"] for one in other.get(f"{root}/contact-points") if one["name"] == "on call"]
+    assert set(points) == ({"api"} if choice == "api" else {""})
+    assert not other.bring(tree, filled.name, provenance=choice).changed
+    if choice == "api":
+        with pytest.raises(Blocked, match="cannot become editable again"):
+            other.bring(tree, filled.name, provenance="none")
+
+
+def test_unknown_users(filled: Site, other: Site) -> None:
+    tree = filled.export()
+    other.fill.user("else")
+    with pytest.raises(Blocked, match="no user 'someone'"):
+        other.bring(tree, filled.name)
+    other.bring(tree, filled.name, skip_unknown_users=True)
+    assert not other.bring(tree, filled.name, skip_unknown_users=True).changed
+    team = other.get("/api/teams/search")["teams"][0]
+    assert other.get(f"/api/teams/{team['id']}/members") == []
+
+
+def test_what_is_provisioned_from_files(make: Make, postgres: DatabaseServer, tmp_path: Path) -> None:
+    instance = make("13.0.1", {"database": database_section(postgres, postgres.new_database())})
+    lines = ["apiVersion: 1", "datasources:", "  - {name: Filed, uid: filed, type: prometheus, access: proxy, url: http://here}"]
+    (instance.provisioning / "datasources" / "x.yaml").write_text("\n".join(lines))
+    instance.start()
+    filed = Site(instance, 1, "Main Org.", tmp_path)
+    tree = filed.export()
+    assert not filed.bring(tree).changed, "what is equal is no problem"
+    edit(path_of(tree, "filed.filed.json"), url="http://elsewhere")
+    with pytest.raises(Blocked, match="'Filed' is provisioned from a file"):
+        filed.bring(tree)
+    done = filed.bring(tree, skip_locked=True)
+    assert changed(done) == {("skipped", "data_sources", "filed")} and not done.changed
+    assert [change.reason for _plan, change in done.changes()] == ["data source 'Filed' is provisioned from a file"]
+
+
+def test_a_broken_file_is_named(filled: Site, other: Site) -> None:
+    tree = filled.export()
+    path_of(tree, "dashboards/*/the-same-title.same1.json").write_text('{"title": ')
+    with pytest.raises(GrafanaError, match=r"the-same-title\.same1\.json: not JSON"):
+        other.bring(tree, filled.name)
+
+
+def test_two_files_for_one_object(site: Site, other: Site) -> None:
+    site.fill.dashboard("x", "x")
+    tree = site.export()
+    path = path_of(tree, "dashboards/x.x.json")
+    path.with_name("copy.json").write_bytes(path.read_bytes())
+    with pytest.raises(GrafanaError, match="holds the same object"):
+        other.bring(tree, site.name)
+
+
+def test_library_panels_can_be_chosen_alone(filled: Site, other: Site) -> None:
+    tree = filled.export()
+    done = other.bring(tree, filled.name, selection={"kinds": ["library_panels"]})
+    assert changed(done) == {("created", "library_panels", "lib"), ("created", "folders", "level0"), ("created", "folders", "level1")}
+    assert other.get("/api/library-elements/lib")["result"]["model"]["title"] == panel(7, "shared")["title"]

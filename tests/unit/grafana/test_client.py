@@ -1,0 +1,203 @@
+"""The client: retries, time limits, what it believes, and what it never says."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.client import Client, Connection, segment
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import (
+    ApiError,
+    Conflict,
+    Denied,
+    GrafanaError,
+    NotFound,
+    TimeLimit,
+    Uncertain,
+    Unreachable,
+)
+
+from tests.unit import identities
+from tests.unit.servers import Answer, Answerer, Request, free_port, serve
+
+SECRET = "s3cret-token-value"
+
+
+def client(url: str, **more: object) -> Client:
+    values: dict[str, object] = {"token": SECRET, "pause": 0.001, "retries": 3, "timeout": 3.0, **more}
+    return Client(Connection(url, **values))  # type: ignore[arg-type]
+
+
+def in_turn(*answers: Answer) -> Answerer:
+    """These answers one after the other, the last one for ever."""
+    waiting = itertools.chain(answers, itertools.repeat(answers[-1]))
+    lock = threading.Lock()
+
+    def answer(_request: Request) -> Answer:
+        with lock:
+            return next(waiting)
+
+    return answer
+
+
+OK = Answer(b'{"a": 1.0}')
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_what_passes_is_repeated(status: int) -> None:
+    with serve(in_turn(Answer(status=status), Answer(status=status), OK)) as server, client(server.url) as one:
+        assert one.get("/x") == {"a": 1} and len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, ApiError), (401, Denied), (403, Denied), (404, NotFound), (409, Conflict), (412, Conflict)]
+)
+def test_what_does_not_pass_is_not(status: int, kind: type[ApiError]) -> None:
+    body = json.dumps({"message": f"because of {SECRET}"}).encode()
+    with serve(in_turn(Answer(body, status))) as server, client(server.url) as one:
+        with pytest.raises(kind, match=rf"GET /x: {status} because of \*+") as caught:
+            one.get("/x")
+        assert caught.value.status == status and len(server.asked) == 1 and SECRET not in str(caught.value)
+
+
+def test_gives_up_with_the_last_word() -> None:
+    with serve(in_turn(Answer(b'{"message": "not now"}', 503))) as server, client(server.url) as one:
+        with pytest.raises(ApiError, match="503 not now"):
+            one.get("/x")
+        assert len(server.asked) == 4
+
+
+def test_retry_after() -> None:
+    with serve(in_turn(Answer(status=429, headers={"Retry-After": "0.4"}), OK)) as server, client(server.url) as one:
+        started = time.monotonic()
+        one.write("POST", "/x", {})
+        assert time.monotonic() - started >= 0.4 and len(server.asked) == 2, "429 means that nothing was done"
+
+
+@pytest.mark.parametrize("answer", [Answer(status=503), Answer(b"{", promised=9)])
+def test_a_doubtful_write_is_not_repeated(answer: Answer) -> None:
+    with serve(in_turn(answer)) as server, client(server.url) as one:
+        with pytest.raises(Uncertain):
+            one.write("POST", "/x", {"a": 1})
+        assert len(server.asked) == 1
+
+
+def test_nobody_there() -> None:
+    with client(f"http://127.0.0.1:{free_port()}") as one, pytest.raises(Unreachable, match="refused"):
+        one.get("/x")
+
+
+def test_time_limit_ends_the_waiting() -> None:
+    with serve(in_turn(Answer(status=503))) as server, client(server.url, pause=0.2, retries=50, time_limit=0.5) as one:
+        started = time.monotonic()
+        with pytest.raises(TimeLimit, match=r"not done after 0\.5 s; last: GET /x: 503"):
+            one.get("/x")
+        assert time.monotonic() - started < 1.5
+
+
+def test_a_redirect_does_not_take_the_token_along() -> None:
+    with serve(in_turn(OK)) as other, serve(in_turn(Answer(status=302, headers={"Location": f"{other.url}/x"}))) as server:
+        with client(server.url) as one, pytest.raises(ApiError, match="redirected"):
+            one.get("/x")
+        assert other.asked == []
+
+
+def test_something_else_than_json() -> None:
+    with serve(in_turn(Answer(b"<html>"))) as server, client(server.url) as one, pytest.raises(ApiError, match="is this Grafana's address"):
+        one.get("/x")
+
+
+def test_a_cookie_of_the_load_balancer_is_kept_until_something_fails() -> None:
+    answers = (Answer(b"{}", headers={"Set-Cookie": "SERVER=one; Path=/"}), OK, Answer(status=503), OK)
+    with serve(in_turn(*answers)) as server, client(server.url) as one:
+        for _ in range(3):
+            one.get("/x")
+    assert [request.headers.get("Cookie") for request in server.asked] == [None, "SERVER=one", "SERVER=one", None]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "header"),
+    [({"token": "t"}, "Bearer t"), ({"token": "", "user": "ü", "password": "p:ä"}, "Basic w7w6cDrDpA==")],
+)
+def test_credentials(credentials: dict[str, str], header: str) -> None:
+    with serve(in_turn(OK)) as server, client(server.url, **credentials) as one:
+        one.get("/x")
+    assert server.asked[0].headers["Authorization"] == header
+
+
+def test_netrc_does_not_replace_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with serve(in_turn(OK)) as server, client(server.url) as one:
+        one.get("/x")
+    assert server.asked[0].headers["Authorization"] == f"Bearer {SECRET}"
+
+
+def test_no_credentials() -> None:
+    with pytest.raises(GrafanaError, match="no credentials"):
+        Client(Connection("http://x", user="only"))
+
+
+def test_own_authority_and_client_certificate(tmp_path: Path) -> None:
+    site = identities.make(tmp_path / "pki")
+    certificate, key = site.files("controller")
+    with serve(in_turn(OK), site.context()) as server:
+        with client(server.url, ca=site.ca, certificate=certificate, key=key) as one:
+            assert one.get("/x") == {"a": 1}
+        for wrong in ({}, {"ca": site.ca}):
+            with client(server.url, retries=0, **wrong) as one, pytest.raises(Unreachable):
+                one.get("/x")
+        with pytest.warns(match="Unverified"), client(server.url, verify=False, certificate=certificate, key=key) as one:
+            assert one.get("/x") == {"a": 1}
+
+
+@pytest.mark.parametrize("total", [0, 1, 3, 6, 7])
+def test_pages_to_the_end(total: int) -> None:
+    items = list(range(total))
+
+    def pages(request: Request) -> Answer:
+        number = int(request.path.partition("page=")[2])
+        return Answer(json.dumps({"r": {"l": items[(number - 1) * 3 : number * 3], "totalCount": total}}).encode())
+
+    with serve(pages) as server, client(server.url) as one:
+        assert list(one.paged("/x", 3, "limit", "r.l")) == items
+        # This server gives three at a time, whatever is asked for.
+        assert list(one.paged("/x", 100, "limit", "r.l")) == items
+
+
+def test_several_at_a_time_in_order() -> None:
+    busy, most, lock = [0], [0], threading.Lock()
+
+    def work(number: int) -> int:
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+        time.sleep(0.01)
+        with lock:
+            busy[0] -= 1
+        return number
+
+    with client("http://127.0.0.1:1", max_connections=3) as one:
+        assert list(one.map(work, range(40))) == list(range(40)) and most[0] == 3
+
+
+def test_the_first_error_ends_a_map() -> None:
+    def work(number: int) -> int:
+        if number == 3:
+            raise GrafanaError("three")
+        return number
+
+    done: list[int] = []
+    with client("http://127.0.0.1:1") as one, pytest.raises(GrafanaError, match="three"):
+        done.extend(one.map(work, itertools.count()))
+
+
+def test_segments() -> None:
+    assert segment("a/b ?#%ä") == "a%2Fb%20%3F%23%25%C3%A4"
+    for name in (".", "..", ""):
+        with pytest.raises(GrafanaError):
+            segment(name)

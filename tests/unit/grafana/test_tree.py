@@ -1,0 +1,91 @@
+"""The directory is replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana import tree
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import TreeError
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.tree import Changes, Writer
+
+
+def write(dest: Path, *, check: bool = False, **files: str) -> Changes:
+    with Writer(dest) as writer:
+        for path, content in files.items():
+            writer.add(f"o/{path}.json", content.encode())
+        return writer.finish({}, check=check)
+
+
+def read(dest: Path) -> dict[str, str]:
+    return {path.stem: path.read_text() for path in (dest / "o").iterdir()}
+
+
+def test_swapped_in(tmp_path: Path) -> None:
+    dest = tmp_path / "above" / "tree"
+    assert write(dest, a="1", b="2").added == ["manifest.json", "o/a.json", "o/b.json"]
+    changes = write(dest, a="1", b="3", c="4")
+    assert (changes.added, changes.changed, changes.removed) == (["o/c.json"], ["manifest.json", "o/b.json"], [])
+    assert write(dest, c="4").removed == ["o/a.json", "o/b.json"]
+    assert read(dest) == {"c": "4"} and os.listdir(dest.parent) == ["tree"]
+
+
+def test_equal_is_left_alone(tmp_path: Path) -> None:
+    dest = tmp_path / "tree"
+    write(dest, a="1")
+    inode = dest.stat().st_ino
+    assert not write(dest, a="1") and dest.stat().st_ino == inode
+
+
+def test_edited_by_hand_is_a_change(tmp_path: Path) -> None:
+    dest = tmp_path / "tree"
+    write(dest, a="1")
+    (dest / "o" / "a.json").write_text("edited")
+    assert write(dest, check=True, a="1").changed == ["o/a.json"] and read(dest) == {"a": "edited"}
+    assert write(dest, a="1") and read(dest) == {"a": "1"}
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    dest = tmp_path / "tree"
+    write(dest, a="1")
+    with pytest.raises(RuntimeError, match="in between"), Writer(dest) as writer:
+        writer.add("o/b.json", b"2")
+        raise RuntimeError("in between")
+    assert read(dest) == {"a": "1"} and os.listdir(tmp_path) == ["tree"]
+
+
+def test_without_an_exchange_of_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "_exchange", lambda one, other: False)
+    dest = tmp_path / "tree"
+    write(dest, a="1")
+    write(dest, a="2")
+    assert read(dest) == {"a": "2"} and os.listdir(tmp_path) == ["tree"]
+
+
+def test_interrupted_between_the_two_steps(tmp_path: Path) -> None:
+    dest = tmp_path / "tree"
+    write(dest, a="1")
+    dest.rename(tmp_path / ".tree.previous")
+    assert not write(dest, check=True, a="1"), "the tree that was put aside is back"
+    assert read(dest) == {"a": "1"} and os.listdir(tmp_path) == ["tree"]
+
+
+def test_two_objects_never_share_a_file(tmp_path: Path) -> None:
+    with pytest.raises(TreeError, match="two objects"), Writer(tmp_path / "tree") as writer:
+        writer.add("o/a.json", b"1")
+        writer.add("o/a.json", b"2")
+
+
+@pytest.mark.parametrize("inside", [["notes.txt"], ["manifest.json", ".git"]])
+def test_what_is_not_ours_is_not_replaced(inside: list[str], tmp_path: Path) -> None:
+    for name in inside:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(TreeError, match="something else"):
+        Writer(tmp_path)
+
+
+def test_a_manifest_of_another_format(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"format": 99}')
+    with pytest.raises(TreeError, match="format 99"):
+        tree.read_manifest(tmp_path)

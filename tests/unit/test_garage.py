@@ -1,0 +1,258 @@
+"""A Garage cluster as declared. The server keeps a cluster's state and answers as version 2 of the administration API does."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils import garage
+from ansible_collections.monitoring.ha.plugins.module_utils.garage import Api, GarageError, Node
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
+
+from tests.unit.plays import Play
+from tests.unit.servers import Answer, Request, free_port, serve
+
+TOKEN = "open-sesame-open-sesame"
+NODES = [Node(str(n) * 64, f"192.0.2.1{n}:3901", f"rack{n}", 10**9, f"mon{n}") for n in (1, 2, 3)]
+KEY = {"name": "thanos", "id": "GK" + "a" * 24, "secret": "b" * 64}
+BUCKET = {"name": "thanos", "keys": {"thanos": ["read", "write"]}}
+
+
+class Refused(Exception):
+    """An answer of the cluster that is an error."""
+
+
+@dataclass
+class Cluster:
+    """What the server keeps."""
+
+    up: set[str] = field(default_factory=lambda: {NODES[0].id})
+    unreachable: set[str] = field(default_factory=set)
+    roles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    staged: list[dict[str, Any]] = field(default_factory=list)
+    version: int = 0
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    buckets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def __call__(self, request: Request) -> Answer:
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return Answer(b'{"message": "Forbidden: invalid token"}', 403)
+        url = urllib.parse.urlparse(request.path)
+        name = url.path.rpartition("/")[2]
+        parameters = {key: values[0] for key, values in urllib.parse.parse_qs(url.query).items()}
+        self.calls.append(name)
+        try:
+            answer = getattr(self, name)(json.loads(request.body or b"null"), **parameters)
+        except Refused as error:
+            return Answer(json.dumps({"message": str(error)}).encode(), 400)
+        return Answer(json.dumps(answer).encode())
+
+    def GetClusterStatus(self, _body: None) -> dict[str, Any]:
+        return {"nodes": [{"id": node, "isUp": node in self.up} for node in sorted(self.up | set(self.roles))]}
+
+    def ConnectClusterNodes(self, body: list[str]) -> list[dict[str, Any]]:
+        found = [place.partition("@")[0] for place in body]
+        self.up |= set(found) - self.unreachable
+        return [{"success": node in self.up, "error": None if node in self.up else "handshake failed"} for node in found]
+
+    def GetClusterLayout(self, _body: None) -> dict[str, Any]:
+        return {"version": self.version, "roles": list(self.roles.values()), "stagedRoleChanges": self.staged}
+
+    def UpdateClusterLayout(self, body: dict[str, Any]) -> None:
+        self.staged = body["roles"]
+
+    def ApplyClusterLayout(self, body: dict[str, Any]) -> None:
+        after = {node: role for node, role in self.roles.items() if node not in {c["id"] for c in self.staged}}
+        after |= {change["id"]: change for change in self.staged if "remove" not in change}
+        if body["version"] != self.version + 1 or len(after) < 3:
+            raise Refused("The number of nodes with positive capacity is smaller than the replication factor")
+        self.roles, self.staged, self.version = after, [], body["version"]
+
+    def RevertClusterLayout(self, _body: Any) -> None:
+        self.staged = []
+
+    def ListKeys(self, _body: None) -> list[dict[str, Any]]:
+        return [{"id": key} for key in self.keys]
+
+    def GetKeyInfo(self, _body: None, id: str, showSecretKey: str) -> dict[str, Any]:
+        return self.keys[id]
+
+    def ImportKey(self, body: dict[str, Any]) -> None:
+        self.keys[body["accessKeyId"]] = body
+
+    def UpdateKey(self, body: dict[str, Any], id: str) -> None:
+        self.keys[id].update(body)
+
+    def ListBuckets(self, _body: None) -> list[dict[str, Any]]:
+        return [{"id": bucket["id"], "globalAliases": [name]} for name, bucket in self.buckets.items()]
+
+    def CreateBucket(self, body: dict[str, Any]) -> dict[str, Any]:
+        name = body["globalAlias"]
+        self.buckets[name] = {"id": f"id-{name}", "quotas": {"maxSize": None, "maxObjects": None}, "keys": []}
+        return self.buckets[name]
+
+    def GetBucketInfo(self, _body: None, id: str) -> dict[str, Any]:
+        return next(bucket for bucket in self.buckets.values() if bucket["id"] == id)
+
+    def UpdateBucket(self, body: dict[str, Any], id: str) -> None:
+        self.GetBucketInfo(None, id).update(body)
+
+    def AllowBucketKey(self, body: dict[str, Any], allow: bool = True) -> None:
+        keys = self.GetBucketInfo(None, body["bucketId"])["keys"]
+        mine = next((key for key in keys if key["accessKeyId"] == body["accessKeyId"]), None)
+        if not mine:
+            mine = {"accessKeyId": body["accessKeyId"], "permissions": {}}
+            keys.append(mine)
+        mine["permissions"].update({name: allow for name, meant in body["permissions"].items() if meant})
+
+    def DenyBucketKey(self, body: dict[str, Any]) -> None:
+        self.AllowBucketKey(body, False)
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+@pytest.fixture
+def api(cluster: Cluster) -> Iterator[Api]:
+    with serve(cluster) as server:
+        yield Api(Client("127.0.0.1", server.port, tls=False), TOKEN)
+
+
+def ensure(api: Api, **more: Any) -> list[str]:
+    given: dict[str, Any] = {"nodes": NODES, "wanted_keys": [KEY], "wanted_buckets": [BUCKET], "timeout": 0.2, **more}
+    return garage.ensure(api, **given)
+
+
+def test_a_new_cluster(api: Api, cluster: Cluster) -> None:
+    lines = ensure(api)
+    assert lines[:2] == ["connect mon2, mon3", "mon1: 1000000000 bytes in zone rack1"]
+    assert "bucket thanos: thanos may read, write" in lines and f"key thanos ({KEY['id']})" in lines
+    assert {role["zone"] for role in cluster.roles.values()} == {"rack1", "rack2", "rack3"}
+    assert cluster.buckets["thanos"]["keys"][0]["permissions"] == {"read": True, "write": True}
+
+
+def test_the_same_again_changes_nothing(api: Api, cluster: Cluster) -> None:
+    ensure(api)
+    cluster.calls.clear()
+    assert ensure(api) == []
+    assert all(call.startswith(("Get", "List")) for call in cluster.calls)
+
+
+def test_check_mode_tells_the_same_and_does_nothing(api: Api, cluster: Cluster) -> None:
+    lines = ensure(api, check=True)
+    assert any("bucket thanos" in line for line in lines)
+    assert all(call.startswith(("Get", "List")) for call in cluster.calls)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"nodes": [*NODES[:2], Node(NODES[2].id, NODES[2].address, "rack3", 2 * 10**9, "mon3")]}, "mon3: 2000000000 bytes"),
+        ({"wanted_buckets": [{**BUCKET, "max_size": "5G"}]}, "quotas 5000000000 bytes"),
+        ({"wanted_buckets": [{**BUCKET, "keys": {"thanos": ["read"]}}]}, "thanos may no longer write"),
+        ({"wanted_buckets": [{**BUCKET, "keys": {"thanos": ["read", "write", "owner"]}}]}, "thanos may owner"),
+        ({"wanted_keys": [{**KEY, "name": "t2"}], "wanted_buckets": []}, "called t2"),
+    ],
+)
+def test_a_change_is_made_once(api: Api, change: dict[str, Any], words: str) -> None:
+    ensure(api)
+    lines = ensure(api, **change)
+    assert len(lines) == 1 and words in lines[0]
+    assert ensure(api, **change) == []
+
+
+def test_nothing_that_holds_data_is_removed_unless_it_is_named(api: Api, cluster: Cluster) -> None:
+    fourth = Node("4" * 64, "192.0.2.14:3901", "rack1", 10**9, "mon4")
+    cluster.up.add(fourth.id)
+    ensure(api, nodes=[*NODES, fourth])
+    assert ensure(api, wanted_buckets=[], wanted_keys=[]) == []
+    assert len(cluster.roles) == 4 and cluster.buckets and cluster.keys
+    assert ensure(api, remove=["mon4"]) == ["remove 4444444444444444 from the layout"]
+    assert len(cluster.roles) == 3
+
+
+def test_a_layout_that_is_refused_leaves_nothing_behind(api: Api, cluster: Cluster) -> None:
+    with pytest.raises(GarageError, match=r"nothing was changed.*replication factor"):
+        ensure(api, nodes=NODES[:2])
+    assert cluster.staged == [] and cluster.roles == {}
+
+
+def test_a_layout_that_somebody_else_works_on_is_left_alone(api: Api, cluster: Cluster) -> None:
+    cluster.staged = [{"id": "x"}]
+    with pytest.raises(GarageError, match="apply or revert"):
+        ensure(api)
+
+
+def test_nodes_that_cannot_be_connected_are_named(api: Api, cluster: Cluster) -> None:
+    cluster.unreachable = {NODES[2].id}
+    with pytest.raises(GarageError, match=r"mon3 \(192\.0\.2\.13:3901\): handshake failed: is the RPC secret"):
+        ensure(api)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"wanted_keys": [{**KEY, "id": "short"}]}, "the id is GK and 24"),
+        ({"wanted_keys": [{**KEY, "secret": "c" * 64}]}, "has another secret"),
+        ({"wanted_buckets": [{"name": "x", "keys": {"nobody": ["read"]}}]}, "no key is called nobody"),
+        ({"wanted_buckets": [{"name": "thanos", "keys": {"thanos": ["reed"]}}]}, "unknown permission reed; known: read"),
+        ({"wanted_buckets": [{**BUCKET, "max_size": "much"}]}, "write it as 100G"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_error(api: Api, change: dict[str, Any], words: str) -> None:
+    ensure(api)
+    with pytest.raises(GarageError, match=words) as error:
+        ensure(api, **change)
+    assert KEY["secret"] not in str(error.value) and "c" * 64 not in str(error.value)
+
+
+def test_a_wrong_token_is_said_and_not_shown(api: Api) -> None:
+    with pytest.raises(GarageError, match="403 Forbidden") as error:
+        garage.wait(Api(api.client, "wrong-token"), 0)
+    assert "wrong-token" not in str(error.value)
+
+
+def test_a_daemon_that_does_not_answer_is_waited_for_and_then_named() -> None:
+    port = free_port()
+    with pytest.raises(GarageError, match=f"no answer within 0 s: 127.0.0.1:{port}"):
+        garage.wait(Api(Client("127.0.0.1", port, tls=False), TOKEN), 0.1, sleep=lambda _seconds: None)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("100G", 10**11), ("1.5TiB", 3 * 2**39), ("5 MB", 5 * 10**6), (7, 7), ("10k", 10**4), ("2Gi", 2**31)]
+)
+def test_sizes(text: str | int, size: int) -> None:
+    assert garage.size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "G", "1X", "-1G", "1 IB", "ten"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(GarageError, match="write it as 100G"):
+        garage.size(text)
+
+
+def test_the_module(play: Play, cluster: Cluster, api: Api) -> None:
+    node_ids = [{"id": f"{n.id}@{n.address}", "name": n.name, "address": n.address, "zone": n.zone, "capacity": "1G"} for n in NODES]
+    common = {"port": api.client.port, "token": TOKEN, "nodes": node_ids, "keys": [KEY], "buckets": [BUCKET], "timeout": 1}
+    virgin = {**common, "port": free_port(), "nodes": [{**node, "id": ""} for node in node_ids]}
+    played = play.run(
+        [
+            {"name": "Check mode on nothing", "monitoring.ha.garage_cluster": virgin, "check_mode": True},
+            {"name": "Check mode", "monitoring.ha.garage_cluster": common, "check_mode": True},
+            {"name": "New", "monitoring.ha.garage_cluster": common, "diff": True},
+            {"name": "Again", "monitoring.ha.garage_cluster": common},
+            {"name": "Down", "monitoring.ha.garage_cluster": {**common, "port": free_port()}, "ignore_errors": True},
+        ],
+        "-vvv",
+    )
+    assert played.changed == ["Check mode on nothing", "Check mode", "New"]
+    assert "bucket thanos" in str(played.result("New")["diff"])
+    assert "object store: no answer within 1 s" in played.message("Down")
+    assert TOKEN not in played.said and KEY["secret"] not in played.said
