@@ -73,7 +73,7 @@ def test_what_is_in_it(installed: Installed) -> None:
     names = set(installed.names)
     assert {"README.md", "LICENSE", "CHANGELOG.md", "releases.lock.yml", "meta/runtime.yml", "inventories/production/hosts.yml"} <= names
     components = yaml.safe_load((ROOT / "releases.lock.yml").read_text(encoding="utf-8"))["components"]
-    for name in (name for name, its in components.items() if "go" in its["build"]):
+    for name in (name for name, its in components.items() if "go" in its.get("build", {})):
         assert {f"releases/{name}/go.mod", f"releases/{name}/go.sum"} <= names
     for kind in ("action", "modules", "module_utils", "plugin_utils", "lookup", "filter"):
         assert {f"plugins/{kind}/{name}.py" for name in plugins(kind)} <= names

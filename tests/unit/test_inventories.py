@@ -123,9 +123,12 @@ def test_production_is_split_into_tiers_over_two_failure_domains() -> None:
     tiers = hosts()
     a, b = tiers["domain_a"], tiers["domain_b"]
     assert len(a | b) >= 12 and not a & b
-    for tier in ("load_balancer", "prometheus", "thanos_query", "thanos_store", "alertmanager", "object_store"):
+    for tier in ("load_balancer", "prometheus", "thanos_query", "thanos_store", "alertmanager", "object_store", "postgresql", "grafana"):
         assert tiers[tier] & a and tiers[tier] & b, tier
-    separate = [tiers[tier] for tier in ("load_balancer", "prometheus", "thanos_query", "thanos_store", "alertmanager", "object_store")]
+    separate = [
+        tiers[tier]
+        for tier in ("load_balancer", "prometheus", "thanos_query", "thanos_store", "alertmanager", "object_store", "postgresql", "grafana")
+    ]
     assert len(set().union(*separate)) == sum(map(len, separate))
 
 

@@ -285,7 +285,7 @@ def test_every_release_of_the_collection_can_be_found_and_its_addresses_filled_i
 
 def test_go_modules_pin_the_version_that_the_lock_file_names() -> None:
     for name, entry in lock.read().items():
-        if "go" in entry["build"]:
+        if "go" in entry.get("build", {}):
             module = (ROOT / "releases" / name / "go.mod").read_text(encoding="utf-8")
             found = lock.find(lock.read(), name)
             recipe = found.build["go"]

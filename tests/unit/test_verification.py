@@ -37,8 +37,16 @@ def front_end(up: str = UP, *, open_to_all: bool = False, ready: int = 200) -> A
 
 def front(server: Server, **its: Any) -> dict[str, Any]:
     place = {"address": "127.0.0.1", "port": server.port}
-    common = {"name": "query", "title": "Queries", "mode": "http", "users": True, "check": "/-/ready", "check_status": "200"}
-    return {**common, "endpoints": [place], **its}
+    common = {
+        "name": "query",
+        "title": "Queries",
+        "mode": "http",
+        "users": True,
+        "check": "/-/ready",
+        "check_status": "200",
+        "own_login": False,
+    }
+    return {**common, "guarded": "", "endpoints": [place], **its}
 
 
 def look(pki: Site, answerer: Answerer, jobs: dict[str, list[str]] | None = None, password: str = "open-sesame") -> list[str]:
