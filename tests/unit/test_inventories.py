@@ -33,7 +33,11 @@ def facts(host: str, address: str) -> dict[str, Any]:
 def check(home: Path, inventory: Path, *words: str) -> Played:
     """The checks before a run, and then those that follow when hosts are asked."""
     home.mkdir(exist_ok=True)
-    asked = {"name": ASKED, "monitoring.ha.preflight": {"facts": {"lb1": facts("lb1", "192.0.2.11")}}, "ignore_errors": True}
+    asked = {
+        "name": ASKED,
+        "monitoring.ha.preflight": {"facts": {"lb1": facts("lb1", "192.0.2.11")}, "accept": "{{ preflight_accept | default([]) }}"},
+        "ignore_errors": True,
+    }
     roles = [{"role": "monitoring.ha.preflight", "vars": {"preflight_static": True}}]
     summary = {"monitoring.ha.summary": {"pki_directory": str(home / "pki"), "file": str(home / "endpoints.json")}, "run_once": True}
     tasks = [

@@ -16,7 +16,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "a rule that promtool refuses": (
         {"prometheus_rule_files": {"broken.yml": "groups:\n  - name: broken\n    rules:\n      - record: a\n        expr: sum(\n"}},
         "metrics",
-        ["/etc/prometheus", "rules/site/broken.yml", "4:9"],
+        ["/etc/prometheus", "rules/site/broken.yml: 5:15:"],
     ),
     "a receiver that amtool does not find": (
         {"alertmanager_config": {"route": {"receiver": "nowhere"}, "receivers": [{"name": "nobody"}]}},
