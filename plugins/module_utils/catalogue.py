@@ -48,7 +48,8 @@ class Frontend:
     one_writer: only the first healthy member takes traffic. reads: paths whose POST changes nothing, so that
     it may be tried again on another member like a GET. own_login: the members know their users themselves;
     guarded is a path that they refuse to anybody else. partial: it is all right that members fail the check,
-    as those are not meant to take traffic now. title: for people.
+    as those are not meant to take traffic now. settle: checks in a row that a member which comes back has to pass
+    before it takes traffic, where it answers sooner than it knows everything. title: for people.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Frontend:
     check_method: Literal["GET", "HEAD"] = "GET"
     one_writer: bool = False
     partial: bool = False
+    settle: int = 0
     reads: tuple[str, ...] = ()
     own_login: bool = False
     guarded: str = ""
@@ -231,7 +233,7 @@ COMPONENTS: dict[str, Component] = {
             ),
             release="thanos",
             minimum=2,
-            frontends=(Frontend("query", 9090, "Queries (Thanos)", reads=QUERIES, rank=1),),
+            frontends=(Frontend("query", 9090, "Queries (Thanos)", reads=QUERIES, settle=STORES_FOUND, rank=1),),
         ),
         Component(
             "thanos_query_frontend",
