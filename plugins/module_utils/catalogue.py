@@ -147,6 +147,10 @@ QUERIES = ("/api/v1/query", "/api/v1/query_range", "/api/v1/query_exemplars", "/
 #: A query that needs no data.
 ANSWERS = "/api/v1/query?query=vector(1)"
 
+#: Ready at once, a query engine that has just started takes up to two rounds of five seconds to find its stores, and leaves out
+#: what they have until then. Checks come every half second.
+STORES_FOUND = 20
+
 
 def _loopback(number: int) -> Port:
     return Port(number, scope="loopback", security="none", scheme="http")
@@ -249,7 +253,7 @@ COMPONENTS: dict[str, Component] = {
             minimum=2,
             upstreams=(Upstream("queries", "http", ("http", ANSWERS), clients=("grafana",), tls=True),),
             # The check goes through to the engine: a front end alone answers nobody.
-            frontends=(Frontend("query", 9090, "Queries (Thanos)", check=ANSWERS, reads=QUERIES),),
+            frontends=(Frontend("query", 9090, "Queries (Thanos)", check=ANSWERS, reads=QUERIES, settle=STORES_FOUND),),
         ),
         Component(
             "thanos_store",
