@@ -50,26 +50,25 @@ _raw:
 from typing import Any
 
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.monitoring.ha.plugins.module_utils.identity import CA, CERTIFICATE, DIRECTORY, KEY
 
-DIRECTORY = "/etc/monitoring-ha/pki"
 MINIMUM = "TLS12"
 
 
 def identity() -> dict[str, Any]:
     """Paths, and the configurations made of them."""
-    ca, certificate, key = (f"{DIRECTORY}/{name}" for name in ("ca.pem", "host.pem", "host.key"))
     return {
         "directory": DIRECTORY,
-        "ca": ca,
-        "certificate": certificate,
-        "key": key,
+        "ca": CA,
+        "certificate": CERTIFICATE,
+        "key": KEY,
         "bundle": f"{DIRECTORY}/host-bundle.pem",
-        "client": {"ca_file": ca, "cert_file": certificate, "key_file": key},
+        "client": {"ca_file": CA, "cert_file": CERTIFICATE, "key_file": KEY},
         "web_config": {
             "tls_server_config": {
-                "cert_file": certificate,
-                "key_file": key,
-                "client_ca_file": ca,
+                "cert_file": CERTIFICATE,
+                "key_file": KEY,
+                "client_ca_file": CA,
                 "client_auth_type": "RequireAndVerifyClientCert",
                 "min_version": MINIMUM,
             }

@@ -19,6 +19,8 @@ attributes:
   diff_mode:
     support: full
     description: Lists the changes.
+extends_documentation_fragment:
+  - monitoring.ha.identity
 options:
   address:
     description: Address of a member.
@@ -40,18 +42,6 @@ options:
     description: Name of a user to its password.
     type: dict
     default: {}
-  ca:
-    description: File with the authority to trust.
-    type: path
-    default: /etc/monitoring-ha/pki/ca.pem
-  certificate:
-    description: File with the certificate to show.
-    type: path
-    default: /etc/monitoring-ha/pki/host.pem
-  key:
-    description: File with its key.
-    type: path
-    default: /etc/monitoring-ha/pki/host.key
 """
 
 EXAMPLES = r"""
@@ -73,7 +63,8 @@ changes:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitoring.ha.plugins.module_utils import etcd
+from ansible_collections.monitoring.ha.plugins.module_utils import changes as outcome
+from ansible_collections.monitoring.ha.plugins.module_utils import etcd, identity
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
 
@@ -87,9 +78,7 @@ def main() -> None:
             # Apart from the rest: inside of it, a password with quotes would escape the masking of the log.
             "prefixes": {"type": "dict", "default": {}},
             "passwords": {"type": "dict", "default": {}, "no_log": True},
-            "ca": {"type": "path", "default": "/etc/monitoring-ha/pki/ca.pem"},
-            "certificate": {"type": "path", "default": "/etc/monitoring-ha/pki/host.pem"},
-            "key": {"type": "path", "no_log": False, "default": "/etc/monitoring-ha/pki/host.key"},
+            **identity.OPTIONS,
         },
         supports_check_mode=True,
     )
@@ -100,9 +89,9 @@ def main() -> None:
     except (etcd.EtcdError, Unanswered, OSError) as error:
         if module.check_mode:
             # A cluster that is not there yet has no users either.
-            module.exit_json(changed=True, changes=["users of a new cluster"], diff={"before": "", "after": "users of a new cluster\n"})
+            module.exit_json(**outcome.result(["users of a new cluster"]))
         module.fail_json(msg=f"etcd: {error}")
-    module.exit_json(changed=bool(changes), changes=changes, diff={"before": "", "after": "".join(f"{line}\n" for line in changes)})
+    module.exit_json(**outcome.result(changes))
 
 
 if __name__ == "__main__":

@@ -129,6 +129,7 @@ changes:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.monitoring.ha.plugins.module_utils import changes as outcome
 from ansible_collections.monitoring.ha.plugins.module_utils import garage
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
@@ -183,12 +184,12 @@ def main() -> None:
         ]
         if module.check_mode and len(nodes) < len(given["nodes"]):
             # Hosts that have nothing yet have no id either.
-            module.exit_json(changed=True, changes=["a new cluster"], diff={"before": "", "after": "a new cluster\n"})
+            module.exit_json(**outcome.result(["a new cluster"]))
         garage.wait(api, given["timeout"])
         changes = garage.ensure(api, nodes, given["keys"], given["buckets"], given["remove"], given["timeout"], check=module.check_mode)
     except (garage.GarageError, Unanswered) as error:
         module.fail_json(msg=f"object store: {error}")
-    module.exit_json(changed=bool(changes), changes=changes, diff={"before": "", "after": "".join(f"{line}\n" for line in changes)})
+    module.exit_json(**outcome.result(changes))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ attributes:
   diff_mode:
     support: none
     description: Nothing is changed.
+extends_documentation_fragment:
+  - monitoring.ha.identity
 options:
   component:
     description: Name of the component in the catalogue.
@@ -58,18 +60,6 @@ options:
   unit:
     description: Unit on this host whose end makes waiting pointless, and whose last words are reported.
     type: str
-  ca:
-    description: File with the authority to trust.
-    type: path
-    default: /etc/monitoring-ha/pki/ca.pem
-  certificate:
-    description: File with the certificate to show; empty for none.
-    type: path
-    default: /etc/monitoring-ha/pki/host.pem
-  key:
-    description: File with its key.
-    type: path
-    default: /etc/monitoring-ha/pki/host.key
 """
 
 EXAMPLES = r"""
@@ -94,7 +84,7 @@ missing:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitoring.ha.plugins.module_utils import gates, units
+from ansible_collections.monitoring.ha.plugins.module_utils import gates, identity, units
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
 
 #: How often a unit may die on the way: longer than a database needs to choose another leader.
@@ -124,9 +114,7 @@ def main() -> None:
             "expect": {"type": "dict", "default": {}},
             "after": {"type": "str", "choices": ["none", "start", "restart", "reload"], "default": "none"},
             "unit": {"type": "str"},
-            "ca": {"type": "path", "default": "/etc/monitoring-ha/pki/ca.pem"},
-            "certificate": {"type": "path", "default": "/etc/monitoring-ha/pki/host.pem"},
-            "key": {"type": "path", "no_log": False, "default": "/etc/monitoring-ha/pki/host.key"},
+            **identity.OPTIONS,
         },
         supports_check_mode=True,
     )

@@ -21,6 +21,8 @@ attributes:
   diff_mode:
     support: full
     description: Lists the changes.
+extends_documentation_fragment:
+  - monitoring.ha.identity
 options:
   members:
     description: Name of each member to the C(address:port) of its REST API.
@@ -38,18 +40,6 @@ options:
     description: The dynamic configuration.
     type: dict
     required: true
-  ca:
-    description: File with the authority to trust.
-    type: path
-    default: /etc/monitoring-ha/pki/ca.pem
-  certificate:
-    description: File with the certificate to show.
-    type: path
-    default: /etc/monitoring-ha/pki/host.pem
-  key:
-    description: File with its key.
-    type: path
-    default: /etc/monitoring-ha/pki/host.key
 """
 
 EXAMPLES = r"""
@@ -76,7 +66,8 @@ leader:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitoring.ha.plugins.module_utils import patroni
+from ansible_collections.monitoring.ha.plugins.module_utils import changes as outcome
+from ansible_collections.monitoring.ha.plugins.module_utils import identity, patroni
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
 
@@ -88,15 +79,13 @@ def main() -> None:
             "user": {"type": "str", "default": "patroni"},
             "password": {"type": "str", "required": True, "no_log": True},
             "config": {"type": "dict", "required": True},
-            "ca": {"type": "path", "default": "/etc/monitoring-ha/pki/ca.pem"},
-            "certificate": {"type": "path", "default": "/etc/monitoring-ha/pki/host.pem"},
-            "key": {"type": "path", "no_log": False, "default": "/etc/monitoring-ha/pki/host.key"},
+            **identity.OPTIONS,
         },
         supports_check_mode=True,
     )
     given = module.params
-    identity = Client("", 0, given["ca"], given["certificate"], given["key"])
-    cluster = patroni.Cluster(given["members"], identity, given["user"], given["password"])
+    asker = Client("", 0, given["ca"], given["certificate"], given["key"])
+    cluster = patroni.Cluster(given["members"], asker, given["user"], given["password"])
     try:
         # Members look once a loop.
         wait = float(given["config"].get("loop_wait", 10)) + 2
@@ -105,10 +94,9 @@ def main() -> None:
     except (patroni.PatroniError, Unanswered, OSError) as error:
         if module.check_mode:
             # A cluster that is not there yet has nothing to share either.
-            module.exit_json(changed=True, changes=["a new cluster"], leader="", diff={"before": "", "after": "a new cluster\n"})
+            module.exit_json(**outcome.result(["a new cluster"]), leader="")
         module.fail_json(msg=f"Patroni: {error}")
-    text = "".join(f"{line}\n" for line in changes)
-    module.exit_json(changed=bool(changes), changes=changes, leader=leader, diff={"before": "", "after": text})
+    module.exit_json(**outcome.result(changes), leader=leader)
 
 
 if __name__ == "__main__":
