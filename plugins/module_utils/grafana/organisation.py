@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -72,6 +73,11 @@ class Org:
     def write(self, method: str, path: str, body: Any = None, query: Query | None = None, headers: Mapping[str, str] | None = None) -> Any:
         """A change in this organisation; see ``Client.write``."""
         return self.client.write(method, path, body, query, self._headers(headers))
+
+    def remove(self, path: str, query: Query | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """A DELETE in this organisation. What is gone already has been deleted."""
+        with contextlib.suppress(NotFound):
+            self.write("DELETE", path, query=query, headers=headers)
 
     def paged(self, path: str, size: int, size_name: str = "limit", member: str = "", query: Query | None = None) -> Iterator[Any]:
         """Items of a list in pages; see ``Client.paged``."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from .. import names
 from ..canonical import Json, dumps, sha256
-from ..errors import TreeError
+from ..errors import Conflict, TreeError
 from ..organisation import Org
 
 
@@ -79,9 +79,9 @@ class Kind(ABC):
     def read_all(self, org: Org) -> Iterator[Live]:
         """Every object of the organisation; failures go to ``org.fail``."""
 
-    @abstractmethod
     def read(self, org: Org, key: str) -> Live | None:
-        """One object as it is now, None where there is none."""
+        """One object as it is now, None where there is none. Where Grafana cannot be asked for one, all are looked through."""
+        return next((live for live in self.read_all(org) if live.key == key), None)
 
     @abstractmethod
     def create(self, org: Org, item: Item) -> None: ...
@@ -89,6 +89,13 @@ class Kind(ABC):
     @abstractmethod
     def update(self, org: Org, item: Item, live: Live) -> None:
         """Makes ``live`` equal to ``item``, unless it has changed since it was read: Conflict."""
+
+    def unchanged(self, org: Org, item: Item, live: Live, method: str, path: str) -> Live:
+        """The object as it is now; Conflict for a write of ``method`` to ``path`` when that is not what was read as ``live``."""
+        now = self.read(org, item.key)
+        if now is None or now.digest != live.digest:
+            raise Conflict(method, path, 409, "changed meanwhile")
+        return now
 
     def delete(self, org: Org, live: Live) -> None:
         raise NotImplementedError

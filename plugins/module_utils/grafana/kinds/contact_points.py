@@ -11,7 +11,7 @@ from typing import Any
 from .. import names
 from ..canonical import REDACTED, Json, dumps
 from ..client import segment
-from ..errors import Conflict, TreeError
+from ..errors import TreeError
 from ..organisation import Org
 from . import provenance
 from .base import Item, Kind, Live, required
@@ -44,9 +44,7 @@ class ContactPointKind(Kind):
             self._add(org, item, integration)
 
     def update(self, org: Org, item: Item, live: Live) -> None:
-        now = self.read(org, item.key)
-        if now is None or now.digest != live.digest:
-            raise Conflict("PUT", _ROOT, 409, "changed meanwhile")
+        now = self.unchanged(org, item, live, "PUT", _ROOT)
         stored = {one["uid"]: one for one in now.body["integrations"]}
         wanted = {one["uid"]: one for one in item.body["integrations"]}
         for uid, integration in wanted.items():

@@ -116,10 +116,7 @@ class DashboardKind(Kind):
         org.write("PUT", f"{path}/{segment(item.key)}", {**item.body, "metadata": meta})
 
     def delete(self, org: Org, live: Live) -> None:
-        try:
-            org.write("DELETE", f"/api/dashboards/uid/{segment(live.key)}")
-        except NotFound:
-            return
+        org.remove(f"/api/dashboards/uid/{segment(live.key)}")
 
     # --- files ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..canonical import Json, pick
 from ..client import segment
-from ..errors import NotFound
 from ..organisation import Org
 from .base import Item, Kind, Live, required
 
@@ -62,10 +61,7 @@ class DataSourceKind(Kind):
         return org.secrets.get(self.name, (item.key, item.name), name)
 
     def delete(self, org: Org, live: Live) -> None:
-        try:
-            org.write("DELETE", _path(live.key))
-        except NotFound:
-            return
+        org.remove(_path(live.key))
 
     def parse(self, body: Json, folder: str, path: str) -> Item:
         return Item(required(body, "uid", path), required(body, "name", path), _body(body, body.get(SECURE) or ()), "")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from .. import names
 from ..canonical import Json, dumps, pick, sha256
 from ..client import segment
-from ..errors import NotFound, TreeError
+from ..errors import TreeError
 from ..organisation import Org
 from .base import Item, Kind, Live, numbered, required
 
@@ -37,9 +37,6 @@ class PlaylistKind(Kind):
         )
         yield from numbered(found)
 
-    def read(self, org: Org, key: str) -> Live | None:
-        return next((live for live in self.read_all(org) if live.key == key), None)
-
     def create(self, org: Org, item: Item) -> None:
         org.write("POST", "/api/playlists", item.body)
 
@@ -47,10 +44,7 @@ class PlaylistKind(Kind):
         org.write("PUT", f"/api/playlists/{segment(live.handle)}", item.body)
 
     def delete(self, org: Org, live: Live) -> None:
-        try:
-            org.write("DELETE", f"/api/playlists/{segment(live.handle)}")
-        except NotFound:
-            return
+        org.remove(f"/api/playlists/{segment(live.handle)}")
 
     def file_name(self, item: Item) -> str:
         return names.of_name(item.key)
@@ -151,9 +145,6 @@ class AnnotationKind(Kind):
             end = oldest
         yield from numbered(seen.values())
 
-    def read(self, org: Org, key: str) -> Live | None:
-        return next((live for live in self.read_all(org) if live.key == key), None)
-
     def create(self, org: Org, item: Item) -> None:
         org.write("POST", "/api/annotations", item.body)
 
@@ -161,10 +152,7 @@ class AnnotationKind(Kind):
         raise AssertionError("the content of an annotation is its key")
 
     def delete(self, org: Org, live: Live) -> None:
-        try:
-            org.write("DELETE", f"/api/annotations/{live.handle}")
-        except NotFound:
-            return
+        org.remove(f"/api/annotations/{live.handle}")
 
     def file_name(self, item: Item) -> str:
         return f"{item.body['time']}-{names.readable(item.body['text'])[:40]}.{item.key[:12]}{item.key[64:].replace('#', '-')}"

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from .. import names
 from ..canonical import Json, pick
 from ..client import segment
-from ..errors import NotFound
 from ..organisation import Org
 from .base import Item, Kind, Live, required
 
@@ -36,10 +35,7 @@ class LibraryPanelKind(Kind):
         org.write("PATCH", f"/api/library-elements/{segment(item.key)}", body)
 
     def delete(self, org: Org, live: Live) -> None:
-        try:
-            org.write("DELETE", f"/api/library-elements/{segment(live.key)}")
-        except NotFound:
-            return
+        org.remove(f"/api/library-elements/{segment(live.key)}")
 
     def parse(self, body: Json, folder: str, path: str) -> Item:
         name = required(body, "name", path)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from .. import names
 from ..canonical import Json, pick, without
 from ..client import segment
-from ..errors import Conflict, NotFound, TreeError
+from ..errors import Conflict, TreeError
 from ..organisation import Org
 from . import provenance
 from .base import Item, Kind, Live, required
@@ -37,9 +37,7 @@ class PolicyKind(Kind):
         self._put(org, item)
 
     def update(self, org: Org, item: Item, live: Live) -> None:
-        now = self.read(org, item.key)
-        if now is None or now.digest != live.digest:
-            raise Conflict("PUT", self._path, 409, "changed meanwhile")
+        self.unchanged(org, item, live, "PUT", self._path)
         self._put(org, item)
 
     def _put(self, org: Org, item: Item) -> None:
@@ -93,10 +91,7 @@ class _NamedKind(Kind):
 
     def delete(self, org: Org, live: Live) -> None:
         query = {"version": live.handle} if live.handle else None
-        try:
-            org.write("DELETE", self._path(live.key), query=query, headers=provenance.headers(live.body))
-        except NotFound:
-            return
+        org.remove(self._path(live.key), query=query, headers=provenance.headers(live.body))
 
     def file_name(self, item: Item) -> str:
         return names.of_name(item.name)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from .. import names
 from ..canonical import Json, pick
 from ..client import segment
-from ..errors import ApiError, Conflict, NotFound
+from ..errors import ApiError, Conflict
 from ..organisation import Org
 from .base import Item, Kind, Live, numbered, required
 
@@ -53,9 +53,7 @@ class TeamKind(Kind):
         self._members(org, item, found)
 
     def update(self, org: Org, item: Item, live: Live) -> None:
-        now = self.read(org, item.key)
-        if now is None or now.digest != live.digest:
-            raise Conflict("PUT", "/api/teams", 409, "changed meanwhile")
+        self.unchanged(org, item, live, "PUT", "/api/teams")
         if item.body.get("email") != live.body.get("email"):
             org.write("PUT", f"/api/teams/{live.handle['id']}", pick(item.body, "name", "email"))
         self._members(org, item, live)
@@ -75,10 +73,7 @@ class TeamKind(Kind):
             org.write("DELETE", f"{path}/{live.handle['numbers'][login]}")
 
     def delete(self, org: Org, live: Live) -> None:
-        try:
-            org.write("DELETE", f"/api/teams/{live.handle['id']}")
-        except NotFound:
-            return
+        org.remove(f"/api/teams/{live.handle['id']}")
 
     def file_name(self, item: Item) -> str:
         return names.of_name(item.name)
@@ -102,9 +97,6 @@ class ServiceAccountKind(Kind):
     def read_all(self, org: Org) -> Iterator[Live]:
         yield from numbered(_live(account) for account in org.accounts())
 
-    def read(self, org: Org, key: str) -> Live | None:
-        return next((live for live in self.read_all(org) if live.key == key), None)
-
     def create(self, org: Org, item: Item) -> None:
         try:
             org.write("POST", "/api/serviceaccounts", item.body)
@@ -115,16 +107,11 @@ class ServiceAccountKind(Kind):
         org.forget()
 
     def update(self, org: Org, item: Item, live: Live) -> None:
-        now = self.read(org, item.key)
-        if now is None or now.digest != live.digest:
-            raise Conflict("PATCH", "/api/serviceaccounts", 409, "changed meanwhile")
+        self.unchanged(org, item, live, "PATCH", "/api/serviceaccounts")
         org.write("PATCH", f"/api/serviceaccounts/{live.handle}", item.body)
 
     def delete(self, org: Org, live: Live) -> None:
-        try:
-            org.write("DELETE", f"/api/serviceaccounts/{segment(str(live.handle))}")
-        except NotFound:
-            return
+        org.remove(f"/api/serviceaccounts/{segment(str(live.handle))}")
 
     def file_name(self, item: Item) -> str:
         return names.of_name(item.key)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from .. import names
 from ..canonical import Json, without
 from ..client import segment
-from ..errors import Conflict, NotFound, TreeError
+from ..errors import Conflict, TreeError
 from ..organisation import Org
 from . import provenance
 from .base import Item, Kind, Live, required
@@ -61,11 +61,8 @@ class RuleGroupKind(Kind):
         org.write("PUT", _path(item.folder, item.name), body, headers=provenance.headers(item.body))
 
     def delete(self, org: Org, live: Live) -> None:
-        try:
-            org.write("DELETE", _path(live.folder, live.name), headers=provenance.headers(live.body))
-        except NotFound:
-            # Its rules have moved to another group.
-            return
+        # Its rules have moved to another group.
+        org.remove(_path(live.folder, live.name), headers=provenance.headers(live.body))
 
     def file_name(self, item: Item) -> str:
         return names.of_name(item.name)
