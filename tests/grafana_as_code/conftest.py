@@ -8,20 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.stand_in.databases import DatabaseServer, Postgres
-from tests.stand_in.instances import Instance, Make, database_section
+from tests.stand_in.databases import DatabaseServer
+from tests.stand_in.fixtures import make, postgres
+from tests.stand_in.instances import Instance, database_section
 
 from .site import Site
 
+__all__ = ["make", "postgres"]
+
 RELEASE = "13.0.1"
 RELEASES = ("11.6.0", "12.4.0", RELEASE, "13.2.1")
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[DatabaseServer]:
-    server = Postgres()
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="session")
@@ -61,17 +57,3 @@ def site(new_site: Callable[..., Site]) -> Site:
 def other(new_site: Callable[..., Site]) -> Site:
     """A second, empty organisation."""
     return new_site()
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Makes instances that end with the test."""
-    made: list[Instance] = []
-
-    def instance(version: str, sections: dict[str, dict[str, str]], environment: dict[str, str] | None = None) -> Instance:
-        made.append(Instance(version, sections, environment))
-        return made[-1]
-
-    yield instance
-    for one in made:
-        one.close()

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from .contract import Contract
-from .databases import DatabaseServer, Postgres
-from .instances import Instance, Make, database_section
+from .databases import DatabaseServer
+from .fixtures import make, postgres
+from .instances import Instance, database_section
+
+__all__ = ["make", "postgres"]
 
 CONTRACT_VERSION = "13.0.1"
 
@@ -17,13 +20,6 @@ CONTRACT_VERSION = "13.0.1"
 @pytest.fixture(scope="session")
 def contract() -> Contract:
     return Contract()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[DatabaseServer]:
-    server = Postgres()
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="session")
@@ -47,20 +43,6 @@ def released(postgres: DatabaseServer, contract: Contract) -> Iterator[Callable[
 @pytest.fixture(scope="session")
 def grafana(released: Callable[[str], Instance]) -> Instance:
     return released(CONTRACT_VERSION)
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Makes instances that end with the test."""
-    made: list[Instance] = []
-
-    def instance(version: str, sections: dict[str, dict[str, str]], environment: dict[str, str] | None = None) -> Instance:
-        made.append(Instance(version, sections, environment))
-        return made[-1]
-
-    yield instance
-    for one in made:
-        one.close()
 
 
 _numbers = itertools.count(1)
