@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.steps import ROOT
@@ -31,6 +32,7 @@ def sanity_tree() -> Path:
     for name in tracked(*PUBLISHED):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, tree / name)
+    bootstrap_pip()
     # Otherwise ansible-test would see files that the repository around it ignores.
     subprocess.run(["git", "init", "--quiet"], cwd=tree, check=True)
     return tree
@@ -45,16 +47,24 @@ def bootstrap_pip() -> None:
         script.write_text("import ensurepip\n\nensurepip.bootstrap(upgrade=True)\n", encoding="utf-8")
 
 
-def parts() -> Iterator[tuple[str, list[str], Path]]:
-    """(name, command, directory) of each gate."""
-    yield "ruff", [str(BIN / "ruff"), "check", "."], ROOT
-    yield "format", [str(BIN / "ruff"), "format", "--check", "."], ROOT
-    # Plugins are named by their place in the collection, the rest by its place in the repository.
-    plugins = "build/typing/ansible_collections/monitoring/ha/plugins"
-    yield "mypy", [str(BIN / "mypy"), plugins, *TYPED], ROOT
-    yield "yamllint", [str(BIN / "yamllint"), "--strict", "."], ROOT
+@dataclass(frozen=True)
+class Gate:
+    """One quality gate. directory: makes ready, and tells, where the command runs."""
+
+    name: str
+    command: list[str]
+    directory: Callable[[], Path] = lambda: ROOT
+
+
+# Plugins are named by their place in the collection, the rest by its place in the repository.
+PLUGINS = "build/typing/ansible_collections/monitoring/ha/plugins"
+GATES = (
+    Gate("ruff", [str(BIN / "ruff"), "check", "."]),
+    Gate("format", [str(BIN / "ruff"), "format", "--check", "."]),
+    Gate("mypy", [str(BIN / "mypy"), PLUGINS, *TYPED]),
+    Gate("yamllint", [str(BIN / "yamllint"), "--strict", "."]),
     # It checks the syntax without an inventory, which ansible.cfg forbids.
-    yield "ansible-lint", ["env", "ANSIBLE_INVENTORY_UNPARSED_FAILED=false", str(BIN / "ansible-lint"), "--offline", "--strict"], ROOT
-    yield "shellcheck", [str(BIN / "shellcheck"), *tracked("*.sh", ".ci/run")], ROOT
-    bootstrap_pip()
-    yield "sanity", [str(BIN / "ansible-test"), "sanity", "--python", "3.11", "--requirements", "--color", "no"], sanity_tree()
+    Gate("ansible-lint", ["env", "ANSIBLE_INVENTORY_UNPARSED_FAILED=false", str(BIN / "ansible-lint"), "--offline", "--strict"]),
+    Gate("shellcheck", [str(BIN / "shellcheck"), *tracked("*.sh", ".ci/run")]),
+    Gate("sanity", [str(BIN / "ansible-test"), "sanity", "--python", "3.11", "--requirements", "--color", "no"], sanity_tree),
+)

@@ -10,8 +10,9 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -53,10 +54,10 @@ def counted(report: Path) -> tuple[int, int]:
     return tests - failures - errors - skipped, failures + errors
 
 
-def gate(name: str, command: Sequence[str], directory: Path) -> Part:
+def gate(its: lint.Gate) -> Part:
     """One quality gate."""
-    done = run(f"lint-{name}", command, directory=directory, timeout=900)
-    return Part(f"lint: {name}", int(not done.code), int(bool(done.code)), done.seconds, done.output)
+    done = run(f"lint-{its.name}", its.command, directory=its.directory(), timeout=900)
+    return Part(f"lint: {its.name}", int(not done.code), int(bool(done.code)), done.seconds, done.output)
 
 
 def pytest(name: str, directory: str, timeout: float = 1800) -> Part:
@@ -107,17 +108,15 @@ def scenario(name: str, strategy: str) -> Part:
 
 def parts(everything: bool) -> dict[str, Callable[[], Part]]:
     """Every part by its name, in the order in which they run."""
-    found: dict[str, Callable[[], Part]] = {}
-    for name, command, directory in lint.parts():
-        found[name] = lambda name=name, command=command, directory=directory: gate(name, command, directory)  # type: ignore[misc]
-    found["unit"] = lambda: pytest("unit", "tests/unit")
-    found["stand-in"] = lambda: with_databases("stand-in", "tests/stand_in")
+    found: dict[str, Callable[[], Part]] = {its.name: partial(gate, its) for its in lint.GATES}
+    found["unit"] = partial(pytest, "unit", "tests/unit")
+    found["stand-in"] = partial(with_databases, "stand-in", "tests/stand_in")
     found["releases"] = releases
     if everything:
-        found["grafana-as-code"] = lambda: with_databases("grafana-as-code", "tests/grafana_as_code")
-        found["demo"] = lambda: pytest("demo", "tests/demo", timeout=5000)
+        found["grafana-as-code"] = partial(with_databases, "grafana-as-code", "tests/grafana_as_code")
+        found["demo"] = partial(pytest, "demo", "tests/demo", timeout=5000)
     for name, strategy in {**SCENARIOS, **(LONG if everything else {})}.items():
-        found[name] = lambda name=name, strategy=strategy: scenario(name, strategy)  # type: ignore[misc]
+        found[name] = partial(scenario, name, strategy)
     return found
 
 
@@ -128,7 +127,7 @@ def main() -> None:
     arguments = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
     known = parts(arguments.all or bool(arguments.part))
-    gates = [name for name, _, _ in lint.parts()]
+    gates = [its.name for its in lint.GATES]
     wanted = [name for part in arguments.part for name in (gates if part == "lint" else [part])] or list(known)
     if unknown := set(wanted) - set(known):
         sys.exit(f"no part {', '.join(sorted(unknown))}; there are: lint, {', '.join(known)}")
