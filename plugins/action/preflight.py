@@ -12,7 +12,7 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible_collections.monitoring.ha.plugins.module_utils import preflight, preflight_hosts
+from ansible_collections.monitoring.ha.plugins.module_utils import durations, preflight, preflight_hosts
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
 from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana, lock
@@ -96,6 +96,33 @@ def arguments(site: Site) -> Iterator[Finding]:
                     yield Finding(f"argument:{variable}", host, message.rstrip("."), f"see the documentation of the role {role}")
 
 
+def is_duration(value: Any) -> bool:
+    """Whether ``value`` is a time with its unit, as the components write it; ``0`` needs none."""
+    try:
+        durations.seconds(value)
+    except ValueError:
+        return False
+    return True
+
+
+def spans(site: Site) -> Iterator[Finding]:
+    """Times without a unit, or with a wrong one. An option whose default is a time with a unit takes one."""
+    timed = {
+        (role, name)
+        for role, options in site.options.items()
+        for name, its in options.items()
+        if isinstance(its.get("default"), str) and its["default"] != "0" and is_duration(its["default"])
+    }
+    seen: set[str] = set()
+    for host in site.hosts:
+        for name in sorted(name for role, name in timed if role in roles_of(site, host) and name in site.hostvars[host]):
+            value = site.hostvars[host][name]
+            if value is not None and name not in seen and not is_duration(value):
+                seen.add(name)
+                problem = f"{name} is {str(value)!r}, which is no time with a unit"
+                yield Finding(f"argument:{name}", host, problem, "write it like 500ms, 30s, 5m, 1h30m or 15d")
+
+
 def versions(site: Site) -> Iterator[Finding]:
     """Versions that the lock file does not know."""
     try:
@@ -113,6 +140,9 @@ def versions(site: Site) -> Iterator[Finding]:
                 yield Finding(f"version:{component.role}", "", f"{variable}: {problem}", remedy)
 
 
+CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (arguments, spans, versions, *grafana.CHECKS)
+
+
 class ActionModule(ActionBase):
     """``monitoring.ha.preflight``."""
 
@@ -128,7 +158,7 @@ class ActionModule(ActionBase):
         hostvars = {host: self._values_of(host, values["hostvars"]) for host in values["groups"]["all"]}
         site = Site(values["groups"], hostvars, role_options(), results_of_tasks())
         found = preflight.inspect(site, accept)
-        found += [finding for check in (arguments, versions, *grafana.CHECKS) for finding in check(site) if finding.code not in accept]
+        found += [finding for check in CHECKS for finding in check(site) if finding.code not in accept]
         found += preflight_hosts.inspect(site, facts, accept)
         broken = {host: its.broken for host, its in hostvars.items()}
         found = [*(f for f in unknown(broken, site.options) if f.code not in accept), *found]

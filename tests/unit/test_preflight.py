@@ -372,6 +372,9 @@ def test_everything_that_is_wrong_in_one_list(play: Play) -> None:
         "object_store_admin_token": "{{ vault_that_is_nowhere }}",
         "prometheus_version": "1.2.3",
         "prometheus_storage": "much",
+        "prometheus_scrape_interval": 15,
+        "alertmanager_retention": "5 days",
+        "thanos_query_timeout": "1m30s",
         "prometheus_flags": {"own": "{{ prometheus_address }}"},
         "alertmanager_config": {"route": {"receiver": "x", "group_interval": "1s"}, "receivers": [{"name": "x"}]},
     }
@@ -383,11 +386,13 @@ def test_everything_that_is_wrong_in_one_list(play: Play) -> None:
         ["object_store_admin_token cannot be evaluated", "'vault_that_is_nowhere' is undefined", "define"],
         ["prometheus_version", "'1.2.3'", "release_lock"],
         ["prometheus_storage", "dict", "[argument:prometheus_storage]"],
+        ["prometheus_scrape_interval is '15'", "time with a unit", "[argument:prometheus_scrape_interval]"],
+        ["alertmanager_retention is '5 days'", "[argument:alertmanager_retention]"],
         ["group_interval 1s"],
     ):
         assert [line for line in listed if all(word in line for word in words)], (words, message)
     assert message.startswith(f"{len(listed)} things to put right before anything is touched:")
-    assert "prometheus_flags" not in message
+    assert "prometheus_flags" not in message and "thanos_query_timeout" not in message
 
 
 def test_a_good_site_passes_and_findings_can_be_accepted(play: Play) -> None:
