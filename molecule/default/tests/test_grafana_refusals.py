@@ -41,13 +41,6 @@ def test_everything_that_is_wrong_is_told_and_nothing_is_touched(stack: Stack) -
     assert configuration(stack) == before
 
 
-def test_a_second_run_changes_nothing(stack: Stack) -> None:
-    before = configuration(stack)
-    done = play("site", "--tags", "dashboards")
-    assert done.code == 0 and done.changed == {}, done.output
-    assert configuration(stack) == before
-
-
 def test_passwords_are_in_files_of_grafana_alone(stack: Stack) -> None:
     for host in stack.hosts:
         assert not stack.run(host, "grep -rl 'and a blank' /etc/grafana/ --include=*.ini --include=*.yml", check=False).strip()
