@@ -114,7 +114,8 @@ class Component:
     group: inventory group whose hosts run it; beside: instead, components whose hosts do. metrics: (port name, path).
     minimum: members below which it is not highly available. data, config: its directories.
     helpers: units beside its own. secrets: variables without which it does not start, or not safely. release: its name in the lock file;
-    empty for a package. The variable ``<role>_version`` chooses the version.
+    empty for a package. The variable ``<role>_version`` chooses the version. snapshot: shell words that set its data aside
+    while it runs, from ``$DATA`` into the empty directory ``$INTO`` below it.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Component:
     helpers: tuple[str, ...] = ()
     secrets: tuple[Secret, ...] = ()
     release: str = ""
+    snapshot: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for templates."""
@@ -187,6 +189,8 @@ COMPONENTS: dict[str, Component] = {
             release="prometheus",
             minimum=2,
             upstreams=(Upstream("replica", "http", ("http", "/-/ready"), each=True, near=False, clients=("grafana",), tls=True),),
+            # Blocks and closed segments of the log never change: a second name costs no space until the first one goes.
+            snapshot='find "$DATA" -maxdepth 1 \\( -name "01*" -o -name wal -o -name chunks_head \\) -exec cp -al -t "$INTO" {} +',
             # Without Thanos nothing deduplicates: one replica answers, the other stands by.
             frontends=(Frontend("query", 9090, "Queries (Prometheus)", one_writer=True, reads=QUERIES, rank=2),),
         ),
@@ -206,6 +210,7 @@ COMPONENTS: dict[str, Component] = {
             config="/etc/alertmanager",
             release="alertmanager",
             minimum=2,
+            snapshot='find "$DATA" -mindepth 1 -maxdepth 1 -type f -exec cp -a -t "$INTO" {} +',
             frontends=(Frontend("alertmanager", 9093, "Alertmanager"),),
         ),
         Component(
@@ -314,6 +319,8 @@ COMPONENTS: dict[str, Component] = {
                 Upstream("rpc", "rpc", ("s3", "/alive"), each=True, near=False),
             ),
             release="garage",
+            # What it keeps where; the blocks themselves are replicated and never change.
+            snapshot="/opt/monitoring-ha/garage/current/garage --config /etc/garage/garage.toml meta snapshot",
             minimum=3,
             frontends=(Frontend("s3", 3900, "Object store (S3)", port="s3", users=False, client_certificate=True, check="/health"),),
         ),

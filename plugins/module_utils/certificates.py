@@ -49,12 +49,13 @@ class CertificateError(ValueError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a host's certificate has to be. With ``certificate`` and ``key`` the host brings its own."""
+    """What a host's certificate has to be. With ``certificate`` and ``key`` the host brings its own. renew: made anew whatever it is."""
 
     name: str
     names: tuple[str, ...]
     certificate: str = ""
     key: str = ""
+    renew: bool = False
 
 
 @dataclass(frozen=True)
@@ -407,6 +408,7 @@ def ensure_host(wanted: Wanted, authority: Authority, settings: Settings, now: d
             certificate = load_certificate(present["host.pem"] or b"", paths["host.pem"])
             key = load_key(present["host.key"] or b"", paths["host.key"])
             reason = renewal_reason(certificate, key, wanted, authority.certificate, settings.days, now)
+            reason = reason or ("asked for" if wanted.renew else "")
         except CertificateError:
             reason = "new" if present["host.pem"] is None else "unreadable"
         if reason:

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.monitoring.ha.plugins.module_utils.keep import named
+
 ABOUT = ".release.json"
 CURRENT = "current"
 UNITS = "/etc/systemd/system"
@@ -151,11 +153,11 @@ def in_use(home: str, units: str = UNITS) -> bool:
 
 
 def prune(root: str, keep: list[str], units: str = UNITS) -> list[str]:
-    """Remove releases that are neither kept nor named by a unit, and what an interrupted run left. Returns their names."""
+    """Remove releases that neither are kept nor named by a unit or restore point, and what an interrupted run left; their names."""
     gone = []
     for name in sorted(os.listdir(root)):
         path = os.path.join(root, name)
-        if os.path.islink(path) or not os.path.isdir(path) or path in keep or in_use(path, units):
+        if os.path.islink(path) or not os.path.isdir(path) or path in keep or in_use(path, units) or named(path):
             continue
         shutil.rmtree(path)
         gone.append(name)

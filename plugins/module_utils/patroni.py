@@ -15,6 +15,8 @@ from ansible_collections.monitoring.ha.plugins.module_utils.https import Client,
 
 #: Seconds that a restart may take.
 RESTART = 300
+#: Seconds that a switch-over may take.
+SWITCH = 60
 
 
 class PatroniError(RuntimeError):
@@ -128,3 +130,23 @@ def ensure(
             break
         sleep(wait)
     return changes
+
+
+def switch_over(cluster: Cluster, away_from: str, *, check: bool, sleep: Callable[[float], None] = time.sleep) -> str:
+    """Let another member lead when ``away_from`` does; the leader afterwards. Nothing that was acknowledged is lost: it waits for
+    a standby that has everything. PatroniError when there is none."""
+    if cluster.leader() != away_from or check:
+        return cluster.leader()
+    # A change through any member is passed on to whom it concerns.
+    cluster.change(away_from, "POST", "/switchover", {"leader": away_from}, RESTART)
+    end = time.monotonic() + SWITCH
+    while time.monotonic() < end:
+        try:
+            leader = cluster.leader()
+        except PatroniError:
+            leader = ""
+        if leader and leader != away_from:
+            settle(cluster, sleep)
+            return leader
+        sleep(0.5)
+    raise PatroniError(f"{away_from} still leads after {SWITCH} s: see `patronictl list` on a member")

@@ -30,6 +30,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.monitoring.ha.plugins.module_utils.keep import named
+
 #: What stands for the staged tree in a command.
 STAGED = "{staged}"
 HIDDEN = "********"
@@ -292,12 +294,14 @@ def swap(dest: str, target: str) -> None:
 
 
 def prune(dest: str, keep: Iterable[str]) -> None:
-    """Forget every tree but ``keep`` and what was adopted."""
+    """Forget every tree but ``keep``, what was adopted, and what a restore point names."""
     kept = {os.path.basename(path) for path in keep if path}
     for name in os.listdir(trees(dest)):
         if name.startswith("adopted-") or name.removesuffix(".json") in kept:
             continue
         path = os.path.join(trees(dest), name)
+        if named(path.removesuffix(".json")):
+            continue
         shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
 
 

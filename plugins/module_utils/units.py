@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ PROPERTIES = (
     "InvocationID",
     "Result",
     "NRestarts",
+    "ExecStart",
 )
 
 
@@ -171,9 +173,19 @@ def record(unit: str, identity: dict[str, str]) -> None:
     write(record_path(unit), json.dumps(identity, sort_keys=True) + "\n")
 
 
-def identity_of(wanted: Wanted) -> dict[str, str]:
+def program(now: dict[str, str]) -> list[int]:
+    """Size and time of change of the program that a unit starts: another one after a package was upgraded. Empty while it is not known."""
+    found = re.search(r"path=(\S+) ;", now.get("ExecStart", ""))
+    try:
+        its = os.stat(found[1] if found else "")
+    except OSError:
+        return []
+    return [its.st_size, its.st_mtime_ns]
+
+
+def identity_of(wanted: Wanted, now: dict[str, str]) -> dict[str, str]:
     """Digests of what a restart and what a reload takes in."""
-    restart = [wanted.content, wanted.dropin, wanted.restart, *map(fingerprint, wanted.restart_files)]
+    restart = [wanted.content, wanted.dropin, wanted.restart, program(now), *map(fingerprint, wanted.restart_files)]
     reload = [wanted.reload, *map(fingerprint, wanted.reload_files)]
     return {name: hashlib.sha256(json.dumps(facts).encode()).hexdigest() for name, facts in (("restart", restart), ("reload", reload))}
 
@@ -205,7 +217,7 @@ def ensure(wanted: Wanted, *, check: bool) -> Outcome:
     """Write the files, then start, restart, reload or stop as needed. What is started is not recorded yet: see ``record``."""
     if "." not in wanted.unit:
         raise UnitError(f"unit {wanted.unit!r}: name it with its suffix, {wanted.unit}.service")
-    outcome = Outcome(identity=identity_of(wanted))
+    outcome = Outcome()
     texts = files(wanted)
     stale = {path: text for path, text in texts.items() if read(path) != text}
     for path, text in stale.items():
@@ -232,6 +244,7 @@ def ensure(wanted: Wanted, *, check: bool) -> Outcome:
         outcome.changed = True
         if not check:
             systemctl("enable" if wanted.enabled else "disable", "--quiet", wanted.unit)
+    outcome.identity = identity_of(wanted, now)
     outcome.action, reason = decide(wanted, now, recorded(wanted.unit), outcome.identity)
     if outcome.action == "none":
         return outcome

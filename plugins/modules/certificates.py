@@ -49,6 +49,10 @@ options:
       key:
         description: File with its private key.
         type: path
+      renew:
+        description: Whether it is made anew, however long it is still good for.
+        type: bool
+        default: false
   days:
     description: How long a host's certificate is good for.
     type: int
@@ -152,6 +156,7 @@ def main() -> None:
                     "names": {"type": "list", "elements": "str", "default": []},
                     "certificate": {"type": "path"},
                     "key": {"type": "path", "no_log": False},
+                    "renew": {"type": "bool", "default": False},
                 },
             },
             "days": {"type": "int", "default": 90},
@@ -177,7 +182,7 @@ def main() -> None:
         ca=given["ca"] or "",
         trust=tuple(given["trust"]),
     )
-    hosts = [certificates.Wanted(h["name"], tuple(h["names"]), h["certificate"] or "", h["key"] or "") for h in given["hosts"]]
+    hosts = [certificates.Wanted(h["name"], tuple(h["names"]), h["certificate"] or "", h["key"] or "", h["renew"]) for h in given["hosts"]]
     now = datetime.now(certificates.UTC)
     try:
         authority, issued = certificates.ensure(settings, hosts, now, save=not module.check_mode)

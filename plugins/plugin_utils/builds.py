@@ -14,6 +14,7 @@ import hashlib
 import io
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tarfile
@@ -79,6 +80,13 @@ def run(command: list[str], directory: Path, environment: Mapping[str, str], tit
     return "\n".join(lines)
 
 
+def pins_version(module: str, name: str, version: str) -> bool:
+    """Whether a ``go.mod`` requires module ``name`` in ``version``. Without its major version in its name it carries another number."""
+    major, minor, patch = [*version.split("."), "", ""][:3]
+    numbers = (version, f"0.{major}{minor:0>2}.{patch}")
+    return any(re.search(rf"^\s*(?:require )?{re.escape(f'{name} v{number}')}(?:\s|$)", module, re.MULTILINE) for number in numbers)
+
+
 def go(release: Release, recipe: Mapping[str, Any], arch: str, work: Path, progress: Progress) -> dict[str, Path]:
     """Programs and licence of a Go module, built for ``arch``."""
     if not shutil.which("go"):
@@ -86,6 +94,8 @@ def go(release: Release, recipe: Mapping[str, Any], arch: str, work: Path, progr
     source = ROOT / "releases" / recipe.get("directory", release.component)
     if not (source / "go.mod").is_file():
         raise BuildUnavailable(f"no {source.name}/go.mod")
+    if not pins_version((source / "go.mod").read_text(encoding="utf-8"), recipe["module"], release.version):
+        raise BuildUnavailable(f"{source.name}/go.mod is not of version {release.version}")
     environment = {
         "CGO_ENABLED": "0",
         "GOOS": "linux",

@@ -112,7 +112,7 @@ def find(components: Mapping[str, Mapping[str, Any]], name: str, version: str | 
         version=chosen,
         files=tuple(entry.get("files", ())),
         official={**(entry.get("official") or {}), **(pins[chosen].get("official_urls") or {})},
-        build=entry.get("build") or {},
+        build={**(entry.get("build") or {}), **(pins[chosen].get("recipe") or {})},
         pins=pins[chosen],
     )
 

@@ -290,10 +290,16 @@ def test_go_modules_pin_the_version_that_the_lock_file_names() -> None:
             found = lock.find(lock.read(), name)
             recipe = found.build["go"]
             assert (ROOT / "releases" / name / "go.sum").is_file()
-            assert recipe["module"] in module
-            major, minor, patch = map(int, found.version.split("."))
-            # A module without its major version in its name carries another number than the release.
-            assert f"v{found.version}" in module or f"v0.{major}{minor:02}.{patch}" in module
+            assert builds.pins_version(module, recipe["module"], found.version)
+            assert not builds.pins_version(module, recipe["module"], "9.9.9")
+
+
+def test_no_version_is_built_from_the_module_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toolchain(tmp_path / "bin", GO)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    other = dataclasses.replace(lock.find(lock.read(), "prometheus"), version="3.15.1")
+    with pytest.raises(builds.BuildUnavailable, match=r"prometheus/go\.mod is not of version 3\.15\.1"):
+        builds.build(other, "amd64", tmp_path / "x", print)
 
 
 def test_a_sites_lock_file_adds_versions(tmp_path: Path) -> None:
@@ -411,7 +417,9 @@ esac
 def test_what_no_archive_gives_is_built_and_checked_against_its_pin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toolchain(tmp_path / "bin", GO)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    recipe = {"go": {"directory": "prometheus", "module": "example.org/tiny", "packages": ["."], "toolchain": "go1.26.8"}}
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "go.mod").write_text("module x\n\nrequire example.org/tiny v1.0.0\n", encoding="utf-8")
+    recipe = {"go": {"directory": str(tmp_path / "tiny"), "module": "example.org/tiny", "packages": ["."], "toolchain": "go1.26.8"}}
     said: list[str] = []
     found = obtain(release(pins={}, build=recipe), "", tmp_path / "cache", said)
     assert found.source == "build" and "building" in said[0]

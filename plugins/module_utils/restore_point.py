@@ -1,0 +1,197 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a host ran before a change, and the way back to it.
+
+A restore point names, for each unit, its files, the configuration tree that counted, what it had been
+started with, and whether it ran; and the versions of packages. Programs and trees themselves stay where
+they are: releases and trees that a unit or a restore point names are not cleared away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.module_utils import keep, tree, units
+
+#: A release in a unit file: (component, version).
+RELEASE = re.compile(r"/opt/monitoring-ha/([\w.-]+)/([\w.+~-]+)-[0-9a-f]{8}/")
+
+
+class RestoreError(RuntimeError):
+    """The way back is closed; the message says at what."""
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """A unit as it was. files: path → text, None for one that was not there. tree, target: its configuration, and where it pointed."""
+
+    unit: str
+    files: dict[str, str | None]
+    tree: str = ""
+    target: str = ""
+    record: dict[str, Any] = field(default_factory=dict)
+    active: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """A host as it was. at: seconds since the epoch. packages: name → version, empty for one that was not installed."""
+
+    at: float
+    units: list[UnitState]
+    packages: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Point:
+        return cls(float(data["at"]), [UnitState(**its) for its in data["units"]], dict(data["packages"]))
+
+
+def unit_files(unit: str) -> dict[str, str | None]:
+    """The unit file and the drop-in that roles write, as they are now."""
+    paths = (os.path.join(units.UNITS, unit), os.path.join(units.UNITS, f"{unit}.d", units.DROPIN))
+    return {path: units.read(path) for path in paths}
+
+
+def releases(files: Mapping[str, str | None]) -> dict[str, str]:
+    """Component → version, of the releases that a unit's files name."""
+    return {match[1]: match[2] for text in files.values() if text for match in RELEASE.finditer(text)}
+
+
+def state(unit: str, directory: str) -> UnitState:
+    """A unit as it is now. directory: of its configuration; empty for none."""
+    now = units.show(unit)
+    target = os.path.realpath(directory) if directory and os.path.islink(directory) else ""
+    return UnitState(unit, unit_files(unit), directory if target else "", target, units.recorded(unit), now["ActiveState"] == "active")
+
+
+def owners(names: Sequence[str]) -> list[str]:
+    """Debian packages that units come from; those of roles come from none."""
+    paths = [path for unit in names if (path := units.systemctl("show", "--property", "FragmentPath", "--value", unit).strip())]
+    foreign = [path for path in paths if not path.startswith((units.UNITS, "/run"))]
+    if not foreign:
+        return []
+    # As they are packed, where /lib has moved into /usr since.
+    names_of_files = [*foreign, *(path.removeprefix("/usr") for path in foreign)]
+    lines = subprocess.run(["dpkg-query", "--search", *names_of_files], capture_output=True, text=True, check=False).stdout.splitlines()
+    return sorted({line.partition(":")[0] for line in lines if not line.startswith("diversion ")})
+
+
+def package_versions(names: Sequence[str]) -> dict[str, str]:
+    """Versions of Debian packages; empty for one that is not installed."""
+    found = dict.fromkeys(names, "")
+    if names:
+        command = ["dpkg-query", "--show", "--showformat", "${Package} ${Version} ${db:Status-Status}\n", *names]
+        lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+        found.update({words[0]: words[1] for line in lines if len(words := line.split()) == 3 and words[2] == "installed"})
+    return found
+
+
+def look(wanted: Mapping[str, str], packages: Sequence[str] = ()) -> Point:
+    """The host as it is now. wanted: unit → directory of its configuration."""
+    return Point(time.time(), [state(unit, directory) for unit, directory in wanted.items()], package_versions(packages))
+
+
+def save(point: Point, path: str = keep.RESTORE_POINT) -> None:
+    """Keep a point, in one step."""
+    units.write(path, json.dumps(asdict(point), sort_keys=True) + "\n")
+
+
+def load(path: str = keep.RESTORE_POINT) -> Point | None:
+    """The point that was kept; None without one."""
+    text = units.read(path)
+    try:
+        return Point.of(json.loads(text)) if text else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RestoreError(f"{path}: it cannot be read: {error}") from error
+
+
+def forget(path: str = keep.RESTORE_POINT) -> bool:
+    """Drop the point; whether there was one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+        return True
+    return False
+
+
+def differs(before: UnitState, now: UnitState) -> list[str]:
+    """What is different about a unit, in words."""
+    found = []
+    if before.files != now.files:
+        old, new = releases(before.files), releases(now.files)
+        moved = [f"{name} {new.get(name, 'none')} → {version}" for name, version in old.items() if new.get(name) != version]
+        found += moved or ["its unit file"]
+    if before.target and before.target != now.target:
+        found.append("its configuration")
+    if before.record != now.record and not found:
+        found.append("what it was started with")
+    if before.active != now.active:
+        found.append("it is started" if before.active else "it is stopped")
+    return found
+
+
+def put_back(before: UnitState, now: UnitState) -> None:
+    """Files, tree and record of a unit, as they were."""
+    for path, text in before.files.items():
+        if text == now.files.get(path):
+            continue
+        if text is None:
+            os.unlink(path)
+        else:
+            units.write(path, text)
+    if before.target and before.target != now.target:
+        tree.swap(before.tree, before.target)
+    if before.record:
+        units.record(before.unit, before.record)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(units.record_path(before.unit))
+
+
+def packages_back(point: Point) -> list[str]:
+    """Install the versions of before; those that were changed. RestoreError with apt's words when it cannot."""
+    now = package_versions(list(point.packages))
+    wanted = [f"{name}={version}" for name, version in point.packages.items() if version and now[name] != version]
+    if wanted:
+        # The service is started by what follows, with its configuration of before.
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+        command = ["apt-get", "install", "--quiet", "--assume-yes", "--allow-downgrades", "--no-install-recommends", *wanted]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        if done.returncode:
+            raise RestoreError(f"{' '.join(wanted)}: {' | '.join(done.stderr.strip().splitlines()[-3:])}")
+    return wanted
+
+
+def restore(point: Point, *, check: bool) -> list[str]:
+    """Bring the host back to ``point``; what was changed, a line each. All that can be put back is, before what cannot is told."""
+    missing = [its for its in point.units if its.target and not os.path.isdir(its.target)]
+    if missing:
+        raise RestoreError(f"{', '.join(its.target for its in missing)}: no such directory: the configuration of before is gone")
+    now = {its.unit: state(its.unit, its.tree) for its in point.units}
+    changes = {its.unit: words for its in point.units if (words := differs(its, now[its.unit]))}
+    told = [f"{unit}: {', '.join(words)}" for unit, words in changes.items()]
+    if check:
+        return told
+    told += packages_back(point)
+    for its in point.units:
+        put_back(its, now[its.unit])
+    units.systemctl("daemon-reload")
+    refused = []
+    for its in point.units:
+        if its.unit not in changes:
+            continue
+        try:
+            units.systemctl("reset-failed", its.unit)
+            units.systemctl("restart" if its.active else "stop", its.unit, timeout=300)
+        except units.UnitError as error:
+            refused.append(f"{error}; it last said: {units.journal(its.unit)}")
+    if refused:
+        raise RestoreError("; ".join(refused))
+    return told

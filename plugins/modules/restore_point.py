@@ -1,0 +1,106 @@
+#!/usr/bin/python
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restore_point
+short_description: Remember what a host runs, and bring it back
+version_added: 0.1.0
+author: monitoring.ha contributors (@monitoring-ha)
+description:
+  - Keeps, for each unit, its files, the configuration tree that counts and what it was started with, and the versions of packages.
+  - Going back swaps the trees, writes the unit files, installs the packages of before, and restarts exactly the units that were changed.
+  - Data are not part of it.
+attributes:
+  check_mode:
+    support: full
+    description: Tells what would be brought back.
+  diff_mode:
+    support: none
+    description: Names what was changed in the result.
+options:
+  state:
+    description:
+      - V(looked) only looks. V(saved) remembers the host as it is.
+      - V(restored) goes back to what was remembered, V(absent) forgets it.
+    type: str
+    choices: [looked, saved, restored, absent]
+    required: true
+  units:
+    description: Name of each unit to the directory of its configuration, empty for none.
+    type: dict
+    default: {}
+  packages:
+    description: Debian packages whose versions are part of it.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: What mon2 runs now
+  monitoring.ha.restore_point:
+    state: saved
+    units: {prometheus.service: /etc/prometheus}
+
+- name: Back to it
+  monitoring.ha.restore_point:
+    state: restored
+"""
+
+RETURN = r"""
+releases:
+  description: Versions of the releases that the units name, by component.
+  returned: when O(state) is V(looked) or V(saved)
+  type: dict
+packages:
+  description: Debian packages that the units come from.
+  returned: when O(state) is V(looked) or V(saved)
+  type: list
+  elements: str
+changes:
+  description: What was brought back, a line each.
+  returned: when O(state) is V(restored)
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.monitoring.ha.plugins.module_utils import restore_point, tree, units
+
+
+def main() -> None:
+    """Arguments in, result out."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["looked", "saved", "restored", "absent"], "required": True},
+            "units": {"type": "dict", "default": {}},
+            "packages": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    try:
+        if given["state"] in ("looked", "saved"):
+            point = restore_point.look({unit: str(directory or "") for unit, directory in given["units"].items()}, given["packages"])
+            if given["state"] == "saved" and not module.check_mode:
+                restore_point.save(point)
+            found = {name: version for its in point.units for name, version in restore_point.releases(its.files).items()}
+            module.exit_json(changed=False, releases=found, packages=restore_point.owners(list(given["units"])))
+        if given["state"] == "absent":
+            module.exit_json(changed=False if module.check_mode else restore_point.forget())
+        kept = restore_point.load()
+        if kept is None:
+            module.fail_json(msg="no restore point was saved on this host")
+        changes = restore_point.restore(kept, check=module.check_mode)
+    except (restore_point.RestoreError, units.UnitError, tree.TreeError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    module.exit_json(changed=bool(changes), changes=changes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+#!/usr/bin/python
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: upgrade_plan
+short_description: Who is upgraded, in which order, from what to what
+version_added: 0.1.0
+author: monitoring.ha contributors (@monitoring-ha)
+description:
+  - Compares what hosts run with what the lock file and the roles' variables want, and puts the hosts in order.
+  - Fails, naming host, component and remedy, where a version must not be reached in one step.
+  - Runs on the controller, once for all hosts, and changes nothing.
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing anyway.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+options:
+  releases:
+    description: Host to the versions of its releases, as M(monitoring.ha.restore_point) finds them.
+    type: dict
+    required: true
+  last:
+    description: Hosts that lead something, the most important one at the end.
+    type: list
+    elements: str
+    default: []
+  strategy:
+    description:
+      - V(one_by_one), one host after the other. V(canary), the first one is watched for a while before the others follow.
+      - V(failure_domain), the hosts of a domain together.
+    type: str
+    choices: [one_by_one, canary, failure_domain]
+    default: one_by_one
+  downgrade:
+    description: Whether an older version is all right.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Plan
+  monitoring.ha.upgrade_plan:
+    releases: {mon1: {prometheus: 3.15.0}, mon2: {prometheus: 3.15.0}}
+    last: [mon1]
+  run_once: true
+"""
+
+RETURN = r"""
+turns:
+  description: Hosts of the stack, in the order of their turns.
+  returned: always
+  type: list
+  elements: str
+batches:
+  description: How many of them at once.
+  returned: always
+  type: list
+  elements: int
+fleet:
+  description: Hosts that are only monitored.
+  returned: always
+  type: list
+  elements: str
+moves:
+  description: Host to what changes there, a line each.
+  returned: always
+  type: dict
+problems:
+  description: Why it must not begin, a line each.
+  returned: always
+  type: list
+  elements: str
+"""

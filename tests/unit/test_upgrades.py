@@ -1,0 +1,303 @@
+"""Rolling upgrades: which way versions go, who comes when, and the way back."""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils import keep, restore_point, rotation, silences, tree, units
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
+from ansible_collections.monitoring.ha.plugins.plugin_utils import upgrades
+from ansible_collections.monitoring.ha.plugins.plugin_utils.upgrades import Move
+
+# --- versions and order --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rules", "words"),
+    [
+        ("3.15.1", "3.16.0", {}, ""),
+        ("", "3.16.0", {"from": "2.55.0"}, ""),
+        ("3.16.0", "3.16.0", {}, ""),
+        ("3.9.0", "3.16.0", {}, ""),
+        ("2.55.1", "3.16.0", {"from": "2.55.0"}, ""),
+        ("2.53.3", "3.16.0", {"from": "2.55.0"}, "leaves out 2.55.0"),
+        ("2.53.3", "2.54.0", {"from": "2.55.0"}, ""),
+        ("1.3.0", "2.5.0", {"majors": 1}, ""),
+        ("0.9.4", "2.5.0", {"majors": 1}, "leaves out a major version"),
+        ("3.16.0", "3.15.1", {}, "step back"),
+        ("12.4.0+stand-in", "12.4.0+other", {}, ""),
+    ],
+)
+def test_which_way_a_version_may_go(before: str, after: str, rules: dict[str, Any], words: str) -> None:
+    said = upgrades.complaint(Move("mon1", "prometheus", before, after), rules, downgrade=False)
+    assert (words in said and said.startswith("mon1: prometheus")) if words else said == ""
+
+
+def test_a_step_back_is_somebodys_decision() -> None:
+    assert upgrades.complaint(Move("mon1", "thanos", "0.42.4", "0.42.3"), {}, downgrade=True) == ""
+
+
+def test_who_leads_comes_last() -> None:
+    assert upgrades.order(["a", "b", "c"], ["a"]) == ["b", "c", "a"]
+    assert upgrades.order(["a", "b", "c"], ["c", "a"]) == ["b", "c", "a"]
+    assert upgrades.order(["a", "b", "c"], ["", "elsewhere"]) == ["a", "b", "c"]
+    assert upgrades.order(["a", "b"], ["a", "a"]) == ["b", "a"]
+
+
+def test_one_at_a_time_unless_domains_are_asked_for() -> None:
+    assert upgrades.batches(["b", "c", "a"], "canary", {}) == (["b", "c", "a"], [1, 1, 1])
+    domains = {"a": "east", "b": "east", "c": "west", "d": "west"}
+    assert upgrades.batches(["b", "c", "d", "a"], "failure_domain", domains) == (["c", "d", "b", "a"], [2, 2])
+    assert upgrades.batches(["b", "c"], "failure_domain", {"b": "", "c": ""}) == (["b", "c"], [1, 1])
+
+
+# --- rotation ------------------------------------------------------------------------------------------------------
+
+HEADER = "# pxname,svname,scur,status,type\n"
+
+
+class HAProxy:
+    """Its runtime API, with two back ends. busy: looks for which a session goes on after draining."""
+
+    def __init__(self, busy: int = 0, **statuses: str) -> None:
+        self.status = {("query", "mon1"): "UP", ("query", "mon2"): "UP", ("s3", "mon1"): "UP", ("s3", "mon2"): "UP"}
+        self.status |= {(name.split("_")[0], name.split("_")[1]): status for name, status in statuses.items()}
+        self.busy, self.log = busy, list[str]()
+
+    def __call__(self, path: str, command: str) -> str:
+        del path
+        if command == "show stat":
+            rows = [f"{b},{s},{int(self.busy > 0 and s == 'mon1')},{status},2" for (b, s), status in self.status.items()]
+            self.busy -= bool(self.log)
+            return HEADER + "query,FRONTEND,9,OPEN,0\n" + "\n".join(rows) + "\nquery,BACKEND,9,UP,1\n"
+        self.log.append(command)
+        _set, _server, name, _state, state = command.split()
+        backend, server = name.split("/")
+        self.status[backend, server] = "DRAIN" if state == "drain" else "UP"
+        return "\n"
+
+
+def rotate(haproxy: HAProxy, **given: Any) -> tuple[list[str], int]:
+    clock = iter(range(1000))
+    return rotation.rotate("", "mon1", timeout=10, say=haproxy, sleep=lambda _: None, clock=lambda: next(clock), **given)
+
+
+def test_a_host_leaves_every_back_end_and_comes_back() -> None:
+    haproxy = HAProxy(busy=3)
+    assert rotate(haproxy, ready=False) == (["query", "s3"], 0)
+    assert haproxy.log == ["set server query/mon1 state drain", "set server s3/mon1 state drain"]
+    assert haproxy.busy <= 0, "it did not wait for the session's end"
+    assert rotate(haproxy, ready=False) == ([], 0)
+    assert rotate(haproxy, ready=True) == (["query", "s3"], 0)
+    assert set(haproxy.status.values()) == {"UP"}
+    assert rotate(haproxy, ready=True) == ([], 0)
+
+
+def test_sessions_that_do_not_end_are_told_and_not_waited_for_for_ever() -> None:
+    assert rotate(HAProxy(busy=10**6), ready=False)[1] == 2
+
+
+def test_the_only_one_that_serves_stays() -> None:
+    assert rotate(HAProxy(query_mon2="DOWN"), ready=False)[0] == ["s3"]
+    assert rotate(HAProxy(query_mon2="DRAIN"), ready=False)[0] == ["s3"]
+
+
+def test_check_mode_says_what_it_would_do() -> None:
+    haproxy = HAProxy()
+    assert rotate(haproxy, ready=False, check=True) == (["query", "s3"], 0)
+    assert haproxy.log == []
+
+
+def test_what_haproxy_refuses_is_told() -> None:
+    haproxy = HAProxy()
+    refusing = lambda path, command: haproxy(path, command) if command == "show stat" else "No such server.\n"  # noqa: E731
+    with pytest.raises(rotation.RotationError, match=r"query/mon1: No such server\."):
+        rotation.rotate("", "mon1", ready=False, timeout=1, say=refusing)
+    with pytest.raises(rotation.RotationError, match="nowhere"):
+        rotation.rotate("/nowhere/admin.sock", "mon1", ready=False, timeout=1)
+
+
+# --- silences ------------------------------------------------------------------------------------------------------
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Alertmanager(Client):
+    """Silences in memory, as Alertmanager gives them out."""
+
+    def __init__(self) -> None:
+        super().__init__("192.0.2.1", 9093)
+        object.__setattr__(self, "kept", [])
+
+    def request(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
+        kept: list[dict[str, Any]] = vars(self)["kept"]
+        if method == "GET":
+            return 200, json.dumps(kept).encode()
+        if method == "DELETE":
+            found = next(silence for silence in kept if silence["id"] == path.rpartition("/")[2])
+            found["status"]["state"] = "expired"
+            return 200, b""
+        silence = json.loads(body or b"")
+        if not silence["matchers"]:
+            return 400, b'"at least one matcher"'
+        silence |= {"id": str(len(kept) + 1), "status": {"state": "active"}, "endsAt": silence["endsAt"].replace("+00:00", "Z")}
+        kept.append(silence)
+        return 200, json.dumps({"silenceID": silence["id"]}).encode()
+
+
+def test_a_silence_is_made_once_and_ended() -> None:
+    alertmanager, labels = Alertmanager(), {"host": "mon2"}
+    assert silences.present(alertmanager, labels, "why", 600, NOW, check=True) == (True, "")
+    assert silences.present(alertmanager, labels, "why", 600, NOW, check=False) == (True, "1")
+    assert silences.present(alertmanager, labels, "why", 600, NOW + timedelta(seconds=200), check=False) == (False, "1")
+    assert silences.present(alertmanager, labels, "why", 600, NOW + timedelta(seconds=400), check=False) == (True, "2")
+    assert silences.absent(alertmanager, {"host": "mon1"}, check=False) == []
+    assert silences.absent(alertmanager, labels, check=True) == ["1", "2"]
+    assert silences.absent(alertmanager, labels, check=False) == ["1", "2"]
+    assert silences.absent(alertmanager, labels, check=False) == []
+
+
+def test_silences_of_people_stay() -> None:
+    alertmanager = Alertmanager()
+    silences.present(alertmanager, {"host": "mon2"}, "why", 600, NOW, check=False)
+    vars(alertmanager)["kept"][0]["createdBy"] = "somebody"
+    assert silences.absent(alertmanager, {"host": "mon2"}, check=False) == []
+
+
+def test_what_alertmanager_refuses_is_told() -> None:
+    with pytest.raises(Unanswered, match="at least one matcher"):
+        silences.present(Alertmanager(), {}, "why", 600, NOW, check=False)
+
+
+# --- the way back --------------------------------------------------------------------------------------------------
+
+
+class Host:
+    """A host with one unit and its configuration, whose ``systemctl`` is a list of what it was told."""
+
+    def __init__(self, home: Path) -> None:
+        self.etc, self.log, self.active = home / "etc" / "tiny", list[str](), {"tiny.service"}
+        self.etc.parent.mkdir()
+        self.install("1", "old")
+
+    def install(self, version: str, text: str) -> None:
+        """A version and a configuration, as the roles leave them."""
+        unit = f"[Service]\nExecStart=/opt/monitoring-ha/tiny/{version}.0.0-01234567/tiny\n"
+        units.write(f"{units.UNITS}/tiny.service", unit)
+        tree.apply(str(self.etc), [tree.File("tiny.yml", text.encode(), 0o644, *owner())])
+        units.record("tiny.service", {"restart": version, "reload": text})
+
+    def systemctl(self, *words: str, timeout: float = 0) -> str:
+        del timeout
+        if words[0] == "show":
+            return "/usr/lib/systemd/system/tiny.service\n" if "FragmentPath" in words else ""
+        self.log.append(" ".join(words))
+        if words[0] in ("restart", "stop"):
+            self.active = (self.active - {words[1]}) | ({words[1]} if words[0] == "restart" else set())
+        return ""
+
+    def show(self, unit: str) -> dict[str, str]:
+        return {"ActiveState": "active" if unit in self.active else "failed"}
+
+    @property
+    def text(self) -> str:
+        return (self.etc / "tiny.yml").read_text(encoding="utf-8")
+
+    def look(self) -> restore_point.Point:
+        return restore_point.look({"tiny.service": str(self.etc)})
+
+
+def owner() -> tuple[str, str]:
+    return pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setattr(units, "UNITS", str(tmp_path / "units"))
+    monkeypatch.setattr(units, "RECORDS", str(tmp_path / "records"))
+    found = Host(tmp_path)
+    monkeypatch.setattr(units, "systemctl", found.systemctl)
+    monkeypatch.setattr(units, "show", found.show)
+    return found
+
+
+def test_a_host_goes_back_to_what_it_ran(host: Host) -> None:
+    point = host.look()
+    assert restore_point.releases(point.units[0].files) == {"tiny": "1.0.0"}
+    host.install("2", "new")
+    host.active.clear()
+    assert restore_point.restore(point, check=True) == ["tiny.service: tiny 2.0.0 → 1.0.0, its configuration, it is started"]
+    assert host.text == "new"
+    restore_point.restore(point, check=False)
+    assert host.text == "old" and "tiny/1.0.0" in (units.read(f"{units.UNITS}/tiny.service") or "")
+    assert units.recorded("tiny.service") == {"restart": "1", "reload": "old"}
+    assert host.log == ["daemon-reload", "reset-failed tiny.service", "restart tiny.service"]
+    assert restore_point.restore(point, check=True) == []
+
+
+def test_what_was_not_changed_is_not_restarted(host: Host) -> None:
+    restore_point.restore(host.look(), check=False)
+    assert host.log == ["daemon-reload"]
+
+
+def test_a_unit_that_was_not_there_is_stopped_and_goes(host: Host) -> None:
+    point = restore_point.look({"later.service": ""})
+    assert point.units[0].active is False
+    units.write(f"{units.UNITS}/later.service", "[Service]\n")
+    host.active.add("later.service")
+    restore_point.restore(point, check=False)
+    assert host.log[-1] == "stop later.service" and units.read(f"{units.UNITS}/later.service") is None
+
+
+def test_a_point_outlives_a_run_and_is_forgotten(host: Host, tmp_path: Path) -> None:
+    path = str(tmp_path / "point.json")
+    assert restore_point.load(path) is None and not restore_point.forget(path)
+    restore_point.save(host.look(), path)
+    found = restore_point.load(path)
+    assert found is not None and found.units == host.look().units
+    assert restore_point.forget(path) and restore_point.load(path) is None
+
+
+def test_the_configuration_of_before_is_not_cleared_away(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "point.json"
+    restore_point.save(host.look(), str(path))
+    named = keep.named
+    monkeypatch.setattr(tree, "named", lambda where: named(where, str(path)))
+    for text in ("new", "newer", "newest"):
+        host.install("2", text)
+    point = restore_point.load(str(path))
+    assert point is not None
+    restore_point.restore(point, check=False)
+    assert host.text == "old"
+
+
+def test_a_way_back_that_is_closed_is_told_before_anything_is_touched(host: Host) -> None:
+    point = host.look()
+    for text in ("new", "newer", "newest"):
+        host.install("2", text)
+    with pytest.raises(restore_point.RestoreError, match="the configuration of before is gone"):
+        restore_point.restore(point, check=False)
+    assert host.text == "newest" and host.log == []
+
+
+def test_a_unit_that_does_not_start_again_is_told_with_its_last_words(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    point = host.look()
+    host.install("2", "new")
+
+    def refuse(*words: str, timeout: float = 0) -> str:
+        if words[0] == "restart":
+            raise units.UnitError("Job for tiny.service failed.")
+        return host.systemctl(*words, timeout=timeout)
+
+    monkeypatch.setattr(units, "systemctl", refuse)
+    monkeypatch.setattr(units, "journal", lambda unit: f"{unit} said no")
+    with pytest.raises(restore_point.RestoreError, match=r"Job for tiny\.service failed\.; it last said: tiny\.service said no"):
+        restore_point.restore(point, check=False)
+    assert host.text == "old"
