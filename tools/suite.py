@@ -16,14 +16,14 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tools import grafana, lint
+from tools import grafana, lint, older
 from tools.steps import LOGS, ROOT, clock, run, show, telling
 
 BIN = Path(sys.executable).parent
 REPORTS = ROOT / "build" / "reports"
 #: Scenarios of ``make test``, and those that only ``make test-all`` runs; each with the strategy it runs under.
 SCENARIOS = {"default": "mitogen_linear"}
-LONG = {"debian12": "linear"}
+LONG = {"debian12": "linear", "upgrade": "mitogen_linear"}
 #: Debian's packages that the stand-in's tests need, and what shows that they are there, below /usr.
 DATABASES = {"postgresql": "lib/postgresql/*/bin/postgres", "mariadb-server": "sbin/mariadbd"}
 
@@ -95,6 +95,8 @@ def scenario(name: str, strategy: str) -> Part:
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
     }
     molecule = str(BIN / "molecule")
+    if name == "upgrade":
+        older.prepare()
     try:
         done = run(f"scenario-{name}", [molecule, "test", "--scenario-name", name], environment=environment, timeout=3600)
     finally:

@@ -1,0 +1,193 @@
+"""A roll-out that nobody notices, and one that ends where it has to."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from tests.scenario import sql
+from tests.scenario.pages import Alarm, Pager
+from tests.scenario.site import Played, play
+from tests.scenario.stack import SCRAPE_INTERVAL, Stack, wait_for
+
+HOSTS = ("mon1", "mon2", "mon3")
+REPLICAS = ("mon1", "mon2")
+BEFORE: dict[str, str] = yaml.safe_load((Path(__file__).parents[1] / "before.yml").read_text(encoding="utf-8"))
+#: Seconds after an alert within which somebody has to have been told.
+TOLD = 60
+
+
+class Asker:
+    """Asks for the number of hosts that are up, through the virtual address, again and again. wrong: (when, what was seen instead)."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack, self.count = stack, 0
+        self.wrong: list[tuple[float, str]] = []
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.work, daemon=True)
+
+    def work(self) -> None:
+        url = self.stack.endpoints["query"]["url"] + "/api/v1/query"
+        while not self.stop.wait(0.1):
+            try:
+                # A connection of its own for each, as people's are.
+                answer = requests.get(
+                    url,
+                    params={"query": "count(up{job='node_exporter'})"},
+                    auth=self.stack.people.auth,
+                    verify=self.stack.endpoints["ca"],
+                    timeout=5,
+                )
+                answer.raise_for_status()
+                value = answer.json()["data"]["result"][0]["value"][1]
+                if value != "3":
+                    self.wrong.append((time.time(), f"counts {value}"))
+            except (requests.RequestException, LookupError) as error:
+                self.wrong.append((time.time(), f"{type(error).__name__}: {error}"))
+            self.count += 1
+
+
+@contextmanager
+def watched(stack: Stack, pager: Pager, alarm: Alarm) -> Iterator[Asker]:
+    """Somebody asks all the time, rows are written, and an alarm goes off every half minute; afterwards all of it is judged."""
+    asker, started = Asker(stack), time.time()
+    stop = threading.Event()
+    raised: list[tuple[str, float]] = []
+
+    def alarms() -> None:
+        for number in itertools.count():
+            name = f"during-{int(started)}-{number}"
+            alarm.set(HOSTS[number % 3], name, True)
+            raised.append((name, time.time()))
+            if stop.wait(30):
+                return
+
+    ringer = threading.Thread(target=alarms, daemon=True)
+    with sql.writing(stack) as writer:
+        asker.thread.start()
+        ringer.start()
+        yield asker
+        stop.set()
+        ringer.join()
+        time.sleep(TOLD)
+        asker.stop.set()
+        asker.thread.join()
+    lost = [name for name, _when in raised if not pager.count(name, "firing")]
+    doubled = [name for name, _when in raised if pager.count(name, "firing") > 1]
+    print(f"\n{asker.count} queries, {len(asker.wrong)} failed; {len(raised)} alarms, {len(lost)} lost, {len(doubled)} told twice")
+    print(f"{len(writer.acknowledged)} writes acknowledged, {len(writer.lost())} lost, none for {writer.outage():.1f} s")
+    assert not asker.wrong, asker.wrong[:5]
+    assert not lost, [pager.history(name) for name in lost]
+    assert not writer.lost()
+    # Each host's data, deduplicated, have no hole.
+    for host in HOSTS:
+        found = stack.query(f'up{{job="node_exporter",host="{host}"}}[{int(time.time() - started)}s]', timeout=20)
+        times = sorted(float(value[0]) for series in found for value in series["values"])
+        assert max(b - a for a, b in itertools.pairwise(times)) <= 3 * SCRAPE_INTERVAL + 1
+
+
+def versions(stack: Stack, pattern: str) -> dict[str, str]:
+    """Host → version of a program that runs there, as it says itself."""
+    return {s["metric"]["host"]: s["metric"]["version"] for s in stack.query(f"{pattern}_build_info", timeout=20)}
+
+
+def identities(stack: Stack) -> dict[str, str]:
+    """Host → start of every unit of the stack."""
+    names = "prometheus thanos-sidecar thanos-query alertmanager haproxy garage patroni"
+    return {host: stack.run(host, f"systemctl show -p InvocationID --value {names}") for host in stack.hosts}
+
+
+def upgraded(reason: str = "version", variables: Mapping[str, Any] | None = None) -> Played:
+    return play("upgrade", variables={"reason": reason, **(variables or {})})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled(stack: Stack) -> None:
+    wait_for("a database", lambda: sql.healthy(stack), 120)
+
+
+def test_the_hosts_begin_with_the_versions_of_before(stack: Stack) -> None:
+    assert set(versions(stack, "prometheus").values()) == {BEFORE["prometheus_version"]}
+    assert set(versions(stack, "alertmanager").values()) == {BEFORE["alertmanager_version"]}
+    assert set(versions(stack, "thanos").values()) == {BEFORE["thanos_version"]}
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("9.0.0+mute", ["prometheus.service", "a disk of this kind is not for me", "Brought back", "the stack is whole"]),
+        ("9.0.0+picky", ["/etc/prometheus", "prometheus.yml: field scrape_configs is a thing of the past", "the stack is whole"]),
+    ],
+)
+def test_a_version_that_is_no_good_is_taken_back(stack: Stack, version: str, words: list[str]) -> None:
+    before = identities(stack)
+    done = upgraded(variables={**BEFORE, "prometheus_version": version})
+    assert done.code == 2, done.output
+    message = "\n".join(done.failures)
+    assert all(word in message for word in words), message
+    assert set(versions(stack, "prometheus").values()) == {BEFORE["prometheus_version"]}
+    changed = {host for host, identity in identities(stack).items() if identity != before[host]}
+    assert len(changed) <= 1, "others were touched"
+    assert play("verify").code == 0
+    assert sum("is a thing of the past" in message for message in done.failures) <= 1
+    silences = json.loads(stack.member.get(f"https://{stack.hosts['mon1']}:9093/api/v2/silences", timeout=5).text)
+    assert [s for s in silences if s["status"]["state"] == "active"], "whoever repairs the host would be paged"
+    for silence in silences:
+        stack.member.delete(f"https://{stack.hosts['mon1']}:9093/api/v2/silence/{silence['id']}", timeout=5)
+
+
+def test_an_upgrade_that_nobody_notices(stack: Stack, pager: Pager, alarm: Alarm) -> None:
+    last = {sql.leader(stack), stack.holder()}
+    with watched(stack, pager, alarm):
+        done = upgraded()
+    assert done.code == 0, done.output
+    account = next(line for line in done.output.splitlines() if "version, one by one: " in line)
+    order = account.split(": ", 1)[1].split('"')[0].split(", ")
+    assert set(order) == set(HOSTS) and set(order[-len(last) :]) == last, account
+    for program, version in {"prometheus": "3.16.0", "alertmanager": "0.31.1", "thanos": "0.42.4"}.items():
+        assert set(versions(stack, program).values()) == {version}
+    assert play("verify").code == 0
+    for host in HOSTS:
+        assert stack.run(host, "ls -d /var/lib/*/before-upgrade /var/lib/monitoring-ha/restore-point.json", check=False).startswith("ls: ")
+
+
+def test_nothing_is_left_to_do(stack: Stack) -> None:
+    before = identities(stack)
+    assert play().changed == {}
+    assert identities(stack) == before
+
+
+def test_a_step_back_is_refused_before_anything_is_touched(stack: Stack) -> None:
+    before = identities(stack)
+    done = upgraded(variables=BEFORE)
+    message = "\n".join(done.failures)
+    assert done.code != 0 and "prometheus 3.16.0 → 3.15.1 is a step back: set upgrade_downgrade" in message
+    assert identities(stack) == before
+
+
+def test_every_host_is_rebooted(stack: Stack, pager: Pager, alarm: Alarm) -> None:
+    boots = {host: stack.container(host).attrs["State"]["StartedAt"] for host in HOSTS}
+    with watched(stack, pager, alarm):
+        done = upgraded("reboot")
+    assert done.code == 0, done.output
+    assert all(stack.container(host).attrs["State"]["StartedAt"] != boots[host] for host in HOSTS)
+
+
+def test_every_certificate_is_renewed(stack: Stack, pager: Pager, alarm: Alarm) -> None:
+    show = "openssl x509 -in /etc/monitoring-ha/pki/host.pem -noout -serial"
+    before = {host: stack.run(host, show) for host in HOSTS}
+    with watched(stack, pager, alarm):
+        done = upgraded("certificates")
+    assert done.code == 0, done.output
+    assert all(stack.run(host, show) != before[host] for host in HOSTS)
+    assert play("verify").code == 0
