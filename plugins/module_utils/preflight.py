@@ -317,22 +317,42 @@ def values_of_secrets(site: Site) -> Iterator[tuple[str, str]]:
         yield from ((s.variable, str(site.hostvars[h].get(s.variable) or "")) for s in c.secrets for h in site.members(c))
     users = site.of_all("haproxy_users")
     yield from (("haproxy_users", str(password)) for password in (users.values() if isinstance(users, Mapping) else ()))
-    users = site.of_all("postgresql_users")
-    entries = [its for its in users.values() if isinstance(its, Mapping)] if isinstance(users, Mapping) else []
-    yield from (("postgresql_users", str(its.get("password") or "")) for its in entries)
+    for variable in ("postgresql_users", "mariadb_users"):
+        users = site.of_all(variable)
+        entries = [its for its in users.values() if isinstance(its, Mapping)] if isinstance(users, Mapping) else []
+        yield from ((variable, str(its.get("password") or "")) for its in entries)
     yield from ((name, str(site.of_all(name) or "")) for name in ("thanos_s3_access_key", "thanos_s3_secret_key", "pki_ca_passphrase"))
 
 
-USER_KEYS = {"password", "roles", "flags", "connection_limit", "state"}
-DATABASE_KEYS = {"owner", "connection_limit", "state"}
-#: Users of PostgreSQL that the role makes for itself.
-OWN_USERS = {"postgres", "replicator", "postgres_exporter"}
+@dataclass(frozen=True)
+class Accounts:
+    """What may be said of a database's users and databases. own: users that the role makes for itself, or that are the server's."""
+
+    role: str
+    user: frozenset[str]
+    database: frozenset[str]
+    own: frozenset[str]
 
 
-def postgresql_users(site: Site) -> Iterator[Finding]:
+POSTGRESQL = Accounts(
+    "postgresql",
+    frozenset({"password", "roles", "flags", "connection_limit", "state"}),
+    frozenset({"owner", "connection_limit", "state"}),
+    frozenset({"postgres", "replicator", "postgres_exporter"}),
+)
+MARIADB = Accounts(
+    "mariadb",
+    frozenset({"password", "privileges", "connection_limit", "state"}),
+    frozenset({"owner", "state"}),
+    frozenset({"root", "mysql", "mariadb.sys", "mysqld_exporter"}),
+)
+
+
+def accounts(site: Site, of: Accounts) -> Iterator[Finding]:
     """Users and databases are complete, spelt right, and fit each other."""
-    users, databases = site.of_all("postgresql_users") or {}, site.of_all("postgresql_databases") or {}
-    for variable, entries, known in (("postgresql_users", users, USER_KEYS), ("postgresql_databases", databases, DATABASE_KEYS)):
+    of_users, of_databases = f"{of.role}_users", f"{of.role}_databases"
+    users, databases = site.of_all(of_users) or {}, site.of_all(of_databases) or {}
+    for variable, entries, known in ((of_users, users, of.user), (of_databases, databases, of.database)):
         if not isinstance(entries, Mapping) or not all(isinstance(its, Mapping) for its in entries.values()):
             yield Finding(variable, "", f"{variable} is not a mapping of names to mappings", "write it as name: {key: value}")
             return
@@ -340,15 +360,40 @@ def postgresql_users(site: Site) -> Iterator[Finding]:
             for key in sorted(set(its) - known):
                 yield Finding(variable, "", f"{variable}.{name} has an unknown key {key}", f"known are {', '.join(sorted(known))}")
     for name, its in users.items():
-        if name in OWN_USERS:
-            yield Finding("postgresql_users", "", f"postgresql_users.{name} is a user of the role's own", "choose another name")
+        if name in of.own:
+            yield Finding(of_users, "", f"{of_users}.{name} is a user of the role's own", "choose another name")
         elif its.get("state") != "absent" and (reason := weakness(its.get("password"), f".{{{PASSWORD_LENGTH},}}")):
             remedy = f"give it at least {PASSWORD_LENGTH} characters"
-            yield Finding("secret:postgresql_users", "", f"the password of {name!r} in postgresql_users {reason}", remedy)
+            yield Finding(f"secret:{of_users}", "", f"the password of {name!r} in {of_users} {reason}", remedy)
     for name, its in databases.items():
         if its.get("owner") not in users:
-            remedy = f"name one of postgresql_users{': ' + ', '.join(users) if users else ''}"
-            yield Finding("postgresql_databases", "", f"postgresql_databases.{name} has the owner {its.get('owner')!r}", remedy)
+            remedy = f"name one of {of_users}{': ' + ', '.join(users) if users else ''}"
+            yield Finding(of_databases, "", f"{of_databases}.{name} has the owner {its.get('owner')!r}", remedy)
+
+
+def mariadb(site: Site) -> Iterator[Finding]:
+    """Names fit, members are told apart, and silence is judged in the right order."""
+    if not site.groups.get("mariadb"):
+        return
+    yield from accounts(site, MARIADB)
+    for name in site.of_all("mariadb_databases") or {}:
+        if not re.fullmatch(r"[\w$ -]{1,64}", str(name)) or name in (
+            "mysql",
+            "sys",
+            "information_schema",
+            "performance_schema",
+            "monitoring_ha",
+        ):
+            yield Finding("mariadb_databases", "", f"mariadb_databases.{name} cannot be the name of a database", "choose another name")
+    names = ("mariadb_suspect_timeout", "mariadb_inactive_timeout")
+    try:
+        suspect, inactive = (int(site.of_all(name) or default) for name, default in zip(names, (3, 10), strict=True))
+    except ValueError:
+        yield Finding("mariadb_suspect_timeout", "", f"one of {', '.join(names)} is not a number", "give whole seconds")
+    else:
+        if not 1 < suspect < inactive:
+            problem = f"mariadb_suspect_timeout is {suspect}, mariadb_inactive_timeout {inactive}"
+            yield Finding("mariadb_suspect_timeout", "", problem, "make the first 2 at least, and the second longer than the first")
 
 
 def postgresql(site: Site) -> Iterator[Finding]:
@@ -375,7 +420,7 @@ def postgresql(site: Site) -> Iterator[Finding]:
         if ttl < max(20, loop + 2 * retry):
             remedy = "make it 20 at least, and postgresql_loop_wait plus twice postgresql_retry_timeout at least"
             yield Finding("postgresql_ttl", "", f"postgresql_ttl is {ttl}, too short for members to keep their lock", remedy)
-    yield from postgresql_users(site)
+    yield from accounts(site, POSTGRESQL)
 
 
 def misspelt_variables(site: Site) -> Iterator[Finding]:
@@ -407,6 +452,7 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     failure_domains,
     secrets,
     postgresql,
+    mariadb,
     misspelt_variables,
 )
 
