@@ -371,10 +371,9 @@ def hand_over(config: Config, name: str) -> int:
     return 0 if done else 1
 
 
-def main(words: Sequence[str]) -> int:
-    """``CONFIG serve|start|status|begin|writer NAME``."""
-    config = Config.of(words[0])
-    match list(words[1:]):
+def main_of(config: Config, words: Sequence[str]) -> int:
+    """``serve|start|status|begin|writer NAME``; 0 when all is well."""
+    match list(words):
         case ["serve"]:
             return serve(config)
         case ["start"]:
@@ -390,4 +389,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main_of(Config.of(sys.argv[1]), sys.argv[2:]))
