@@ -344,15 +344,20 @@ def status(config: Config) -> int:
 
 
 def begin(config: Config) -> int:
-    """This member begins at its next start, whatever the others hold. Only when nobody has a majority."""
-    running = [member for member in config.ask_all() if member.state == "primary"]
+    """This member begins, whatever the others hold. Only when nobody has a majority."""
+    members = config.ask_all()
+    running = [member for member in members if member.state == "primary"]
     if running:
         say(f"{galera.listed(running)}: nothing is to be begun")
         return 1
+    if any(member.name == config.name and member.state == "stranded" for member in members):
+        config.sql("root").make_majority()
+        say("its server has the majority now")
+        return 0
     os.makedirs(config.places.run, exist_ok=True)
     with open(config.places.order, "w", encoding="utf-8"):
         pass
-    say("it begins within seconds if its server waits, and else at its next start: systemctl restart mariadb")
+    say("it begins within seconds if its server waits, and else at its next start: systemctl start mariadb")
     return 0
 
 

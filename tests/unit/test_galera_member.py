@@ -252,6 +252,13 @@ def test_nothing_is_begun_by_word_beside_a_running_cluster(config: Config, monke
     assert galera_member.main_of(config, ["begin"]) == 1 and not Path(config.places.order).exists()
 
 
+def test_one_that_runs_without_a_majority_makes_one_by_word(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Server({"writer": ""})
+    monkeypatch.setattr(Config, "ask_all", lambda self, own=None: [Member("a", "stranded"), Member("b", "silent")])
+    monkeypatch.setattr(Config, "sql", lambda self, user: asked)
+    assert galera_member.main_of(config, ["begin"]) == 0 and asked.majorities == 1
+
+
 def test_it_does_not_start_with_data_of_another_cluster(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(config.places.note).write_text(f"uuid: {HISTORY}\nseqno: 3\n", encoding="utf-8")
     telling(config, monkeypatch, Member("b", "primary", Position("2" * 36, 5)))
