@@ -7,7 +7,7 @@ from typing import Any
 import pymysql
 import pytest
 from ansible_collections.monitoring.ha.plugins.filter.mariadb_password import mariadb_password
-from ansible_collections.monitoring.ha.plugins.module_utils import galera_sql, preflight, topology
+from ansible_collections.monitoring.ha.plugins.module_utils import galera_sql, preflight, preflight_databases, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.galera import Look, Position
 from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana
 
@@ -30,7 +30,8 @@ def site(groups: dict[str, list[str]] | None = None, **variables: Any) -> prefli
 
 
 def findings(groups: dict[str, list[str]] | None = None, **variables: Any) -> list[str]:
-    return [str(finding) for finding in preflight.inspect(site(groups, **variables))]
+    its = site(groups, **variables)
+    return [str(finding) for finding in (*preflight.inspect(its), *preflight_databases.mariadb(its))]
 
 
 GOOD: dict[str, Any] = {
