@@ -376,8 +376,21 @@ def hand_over(config: Config, name: str) -> int:
     return 0 if done else 1
 
 
+def leave(config: Config) -> int:
+    """Somebody else than this member writes: before it is stopped, so that clients wait for no more than a change of the writer."""
+    members = config.ask_all()
+    if not any(member.writer and member.name == config.name for member in members):
+        say("it does not write")
+        return 0
+    fit = [member.name for member in members if member.synced and member.name != config.name]
+    if not fit:
+        say("nobody else is in step")
+        return 1
+    return hand_over(config, fit[0])
+
+
 def main_of(config: Config, words: Sequence[str]) -> int:
-    """``serve|start|status|begin|writer NAME``; 0 when all is well."""
+    """``serve|start|status|begin|leave|writer NAME``; 0 when all is well."""
     match list(words):
         case ["serve"]:
             return serve(config)
@@ -387,9 +400,11 @@ def main_of(config: Config, words: Sequence[str]) -> int:
             return status(config)
         case ["begin"]:
             return begin(config)
+        case ["leave"]:
+            return leave(config)
         case ["writer", name]:
             return hand_over(config, name)
-    say("usage: galera status | begin | writer NAME")
+    say("usage: galera status | begin | leave | writer NAME")
     return 2
 
 

@@ -252,6 +252,22 @@ def test_nothing_is_begun_by_word_beside_a_running_cluster(config: Config, monke
     assert galera_member.main_of(config, ["begin"]) == 1 and not Path(config.places.order).exists()
 
 
+def test_a_writer_that_is_to_be_stopped_hands_over_to_one_in_step(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"writer": "a"}
+    asked = Server(row)
+    monkeypatch.setattr(asked, "writer", lambda: row["writer"])
+    monkeypatch.setattr(Config, "sql", lambda self, user: asked)
+    members = [Member("a", "primary", synced=True, writer=True), Member("b", "primary"), Member("c", "primary", synced=True)]
+    monkeypatch.setattr(Config, "ask_all", lambda self, own=None: members)
+    monkeypatch.setattr(Config, "ask", lambda self, name: next(its for its in members if its.name == name))
+    assert galera_member.main_of(config, ["writer", "b"]) == 1 and galera_member.main_of(config, ["writer", "x"]) == 1
+    assert galera_member.main_of(config, ["leave"]) == 0 and row["writer"] == "c"
+    members[0] = replace(members[0], writer=False)
+    assert galera_member.main_of(config, ["leave"]) == 0 and row["writer"] == "c"
+    members[:] = [replace(members[0], writer=True), members[1], replace(members[2], synced=False)]
+    assert galera_member.main_of(config, ["leave"]) == 1
+
+
 def test_one_that_runs_without_a_majority_makes_one_by_word(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Server({"writer": ""})
     monkeypatch.setattr(Config, "ask_all", lambda self, own=None: [Member("a", "stranded"), Member("b", "silent")])
