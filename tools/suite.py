@@ -23,7 +23,7 @@ BIN = Path(sys.executable).parent
 REPORTS = ROOT / "build" / "reports"
 #: Scenarios of ``make test``, and those that only ``make test-all`` runs; each with the strategy it runs under.
 SCENARIOS = {"default": "mitogen_linear"}
-LONG = {"debian12": "linear", "upgrade": "mitogen_linear"}
+LONG = {"debian12": "linear", "upgrade": "mitogen_linear", "galera": "mitogen_linear"}
 #: Debian's packages that the stand-in's tests need, and what shows that they are there, below /usr.
 DATABASES = {"postgresql": "lib/postgresql/*/bin/postgres", "mariadb-server": "sbin/mariadbd"}
 

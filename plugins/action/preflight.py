@@ -12,7 +12,7 @@ import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible_collections.monitoring.ha.plugins.module_utils import durations, preflight, preflight_hosts
+from ansible_collections.monitoring.ha.plugins.module_utils import durations, preflight, preflight_databases, preflight_hosts
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
 from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana, lock
@@ -140,7 +140,7 @@ def versions(site: Site) -> Iterator[Finding]:
                 yield Finding(f"version:{component.role}", "", f"{variable}: {problem}", remedy)
 
 
-CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (arguments, spans, versions, *grafana.CHECKS)
+CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (arguments, spans, versions, *preflight_databases.CHECKS, *grafana.CHECKS)
 
 
 class ActionModule(ActionBase):

@@ -219,6 +219,30 @@ def postgres_exporter(question: Question) -> list[str]:
     return [] if metric(question.client.text("/metrics"), "pg_up") == [1.0] else ["it does not reach its PostgreSQL"]
 
 
+def mariadb(question: Question) -> list[str]:
+    """In step with the majority, in which every member is that has its own server in step, and one of them writes.
+
+    ``members``: name → ``address:port`` of the daemon; who is down is not waited for. ``nodes``: how many there have to be.
+    """
+    state = question.client.json("/state")
+    missing = [] if state["synced"] else [f"it is not in step: {state['why']}"]
+    members: Mapping[str, str] = question.expect.get("members", {})
+    others = [name for name, authority in members.items() if answers(question.client, authority, "/synced", (200,))]
+    if lost := [name for name in others if name not in state["component"]]:
+        missing.append(f"it is not with {', '.join(lost)}")
+    nodes = int(question.expect.get("nodes", 0))
+    if len(state["component"]) < nodes:
+        missing.append(f"{len(state['component'])} of {nodes} members are together")
+    if not state["recorded_writer"]:
+        missing.append("nobody writes")
+    return missing
+
+
+def mysqld_exporter(question: Question) -> list[str]:
+    """It reaches its MariaDB."""
+    return [] if metric(question.client.text("/metrics"), "mysql_up") == [1.0] else ["it does not reach its MariaDB"]
+
+
 def load_balancer(question: Question) -> list[str]:
     """Answers; with ``backends``, every published service has a healthy member, and every member is healthy that is meant to be."""
     text = question.client.text("/metrics")
@@ -256,6 +280,8 @@ GATES: dict[str, Callable[[Question], list[str]]] = {
     "etcd": etcd,
     "postgresql": postgresql,
     "postgres_exporter": postgres_exporter,
+    "mariadb": mariadb,
+    "mysqld_exporter": mysqld_exporter,
     "load_balancer": load_balancer,
     "proxy": load_balancer,
     "keepalived": keepalived,

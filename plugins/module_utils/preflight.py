@@ -3,7 +3,7 @@
 """What can be known before a host is touched: from the inventory alone.
 
 Every check is a function of the topology that yields findings; all of them run,
-so that one run tells everything. What the hosts themselves say is in ``hosts``.
+so that one run tells everything. Databases are in ``preflight_databases``, what the hosts themselves say in ``preflight_hosts``.
 """
 
 from __future__ import annotations
@@ -317,65 +317,11 @@ def values_of_secrets(site: Site) -> Iterator[tuple[str, str]]:
         yield from ((s.variable, str(site.hostvars[h].get(s.variable) or "")) for s in c.secrets for h in site.members(c))
     users = site.of_all("haproxy_users")
     yield from (("haproxy_users", str(password)) for password in (users.values() if isinstance(users, Mapping) else ()))
-    users = site.of_all("postgresql_users")
-    entries = [its for its in users.values() if isinstance(its, Mapping)] if isinstance(users, Mapping) else []
-    yield from (("postgresql_users", str(its.get("password") or "")) for its in entries)
+    for variable in ("postgresql_users", "mariadb_users"):
+        users = site.of_all(variable)
+        entries = [its for its in users.values() if isinstance(its, Mapping)] if isinstance(users, Mapping) else []
+        yield from ((variable, str(its.get("password") or "")) for its in entries)
     yield from ((name, str(site.of_all(name) or "")) for name in ("thanos_s3_access_key", "thanos_s3_secret_key", "pki_ca_passphrase"))
-
-
-USER_KEYS = {"password", "roles", "flags", "connection_limit", "state"}
-DATABASE_KEYS = {"owner", "connection_limit", "state"}
-#: Users of PostgreSQL that the role makes for itself.
-OWN_USERS = {"postgres", "replicator", "postgres_exporter"}
-
-
-def postgresql_users(site: Site) -> Iterator[Finding]:
-    """Users and databases are complete, spelt right, and fit each other."""
-    users, databases = site.of_all("postgresql_users") or {}, site.of_all("postgresql_databases") or {}
-    for variable, entries, known in (("postgresql_users", users, USER_KEYS), ("postgresql_databases", databases, DATABASE_KEYS)):
-        if not isinstance(entries, Mapping) or not all(isinstance(its, Mapping) for its in entries.values()):
-            yield Finding(variable, "", f"{variable} is not a mapping of names to mappings", "write it as name: {key: value}")
-            return
-        for name, its in entries.items():
-            for key in sorted(set(its) - known):
-                yield Finding(variable, "", f"{variable}.{name} has an unknown key {key}", f"known are {', '.join(sorted(known))}")
-    for name, its in users.items():
-        if name in OWN_USERS:
-            yield Finding("postgresql_users", "", f"postgresql_users.{name} is a user of the role's own", "choose another name")
-        elif its.get("state") != "absent" and (reason := weakness(its.get("password"), f".{{{PASSWORD_LENGTH},}}")):
-            remedy = f"give it at least {PASSWORD_LENGTH} characters"
-            yield Finding("secret:postgresql_users", "", f"the password of {name!r} in postgresql_users {reason}", remedy)
-    for name, its in databases.items():
-        if its.get("owner") not in users:
-            remedy = f"name one of postgresql_users{': ' + ', '.join(users) if users else ''}"
-            yield Finding("postgresql_databases", "", f"postgresql_databases.{name} has the owner {its.get('owner')!r}", remedy)
-
-
-def postgresql(site: Site) -> Iterator[Finding]:
-    """Who leads is agreed on in etcd, in time, and nobody is let in by mistake."""
-    hosts = site.groups.get("postgresql", [])
-    if not hosts:
-        return
-    if not site.groups.get("etcd") and not site.of_all("postgresql_etcd"):
-        yield Finding(
-            "members:etcd", "", "group postgresql has hosts, but group etcd is empty", "put three hosts into it, or set postgresql_etcd"
-        )
-    password = site.hostvars[hosts[0]].get("postgresql_etcd_password")
-    for host in site.groups.get("etcd", []):
-        if site.hostvars[host].get("postgresql_etcd_password") != password:
-            remedy = "set it for both groups alike"
-            yield Finding("secret:postgresql_etcd_password", host, "postgresql_etcd_password is not that of the group postgresql", remedy)
-            break
-    names = ("postgresql_ttl", "postgresql_loop_wait", "postgresql_retry_timeout")
-    try:
-        ttl, loop, retry = (int(site.of_all(name) or default) for name, default in zip(names, (20, 5, 5), strict=True))
-    except ValueError:
-        yield Finding("postgresql_ttl", "", f"one of {', '.join(names)} is not a number", "give whole seconds")
-    else:
-        if ttl < max(20, loop + 2 * retry):
-            remedy = "make it 20 at least, and postgresql_loop_wait plus twice postgresql_retry_timeout at least"
-            yield Finding("postgresql_ttl", "", f"postgresql_ttl is {ttl}, too short for members to keep their lock", remedy)
-    yield from postgresql_users(site)
 
 
 def misspelt_variables(site: Site) -> Iterator[Finding]:
@@ -406,7 +352,6 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     notification_intervals,
     failure_domains,
     secrets,
-    postgresql,
     misspelt_variables,
 )
 

@@ -22,7 +22,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Fin
 
 SUPPORTED = (("debian", "12"), ("debian", "13"))
 #: Groups whose packages Debian 12 has only in releases that are too old.
-NEWER = ("etcd", "postgresql")
+NEWER = ("etcd", "postgresql", "mariadb")
 #: Seconds that clocks may differ.
 CLOCKS = 1.0
 #: Bytes that have to be free where a component keeps its data.

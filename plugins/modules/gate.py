@@ -44,10 +44,10 @@ options:
       - V(targets_up) (prometheus), every target is up.
       - V(peers) (alertmanager, grafana), the mesh has that many members.
       - V(stores) (thanos_query), it sees that many healthy stores.
-      - V(members) (alertmanager, thanos_query, postgresql, grafana), a mapping of the name under which a member is known to its
+      - V(members) (alertmanager, thanos_query, postgresql, mariadb, grafana), a mapping of the name under which a member is known to its
         C(address:port). Those that answer there have to be known. With etcd, a majority is waited for once enough of them are up.
       - V(standbys) (postgresql), that many follow the leader.
-      - V(nodes) (object_store), that many hosts are connected.
+      - V(nodes) (object_store, mariadb), that many hosts are connected.
       - V(backends) (load_balancer, proxy), every member is in rotation.
       - V(holder) (keepalived), C(address:port) at which the virtual address answers.
     type: dict

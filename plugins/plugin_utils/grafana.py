@@ -238,20 +238,23 @@ def database(site: Site) -> Iterator[Finding]:
         if not its.get("password") and not its.get("certificate"):
             yield Finding(code, "", "grafana_database has neither password nor certificate", "give it what the database asks for")
         return
-    if not site.groups.get("postgresql"):
-        remedy = "name the host of a database, or put hosts into the group postgresql"
-        yield Finding(code, "", "grafana_database names no host, and there is no database in the inventory", remedy)
+    roles = {"postgres": "postgresql", "mysql": "mariadb"}
+    kind = str(its.get("type") or "")
+    present = [role for role in roles.values() if site.groups.get(role)]
+    role = roles.get(kind, present[0] if present else "postgresql")
+    if role not in present:
+        problem = f"grafana_database names no host, and there is no {kind or 'database'} in the inventory"
+        remedy = "name the host of a database, or put hosts into the group "
+        yield Finding(code, "", problem, remedy + (role if kind in roles else " or ".join(roles.values())))
         return
     name, user = str(its.get("name") or "grafana"), str(its.get("user") or "grafana")
-    users = site.of_all("postgresql_users") or {}
-    if name not in (site.of_all("postgresql_databases") or {}):
-        yield Finding(code, "", f"postgresql_databases has no {name!r}, which Grafana uses", f"add it, owned by {user!r}")
+    users = site.of_all(f"{role}_users") or {}
+    if name not in (site.of_all(f"{role}_databases") or {}):
+        yield Finding(code, "", f"{role}_databases has no {name!r}, which Grafana uses", f"add it, owned by {user!r}")
     if user not in users:
-        yield Finding(code, "", f"postgresql_users has no {user!r}, as which Grafana comes", "add it with a password")
+        yield Finding(code, "", f"{role}_users has no {user!r}, as which Grafana comes", "add it with a password")
     elif str(users[user].get("password")) != str(its.get("password")):
-        yield Finding(
-            code, "", f"the password in grafana_database is not that of {user!r} in postgresql_users", "let one refer to the other"
-        )
+        yield Finding(code, "", f"the password in grafana_database is not that of {user!r} in {role}_users", "let one refer to the other")
 
 
 CHECKS = (options, dashboards, database)

@@ -40,17 +40,18 @@ def endpoints(
             "access_key": str(variables.get("thanos_s3_access_key") or ""),
             "secret_key": str(variables.get("thanos_s3_secret_key") or ""),
         }
-    databases = variables.get("postgresql_databases") or {}
-    if "postgresql" in fronts and databases:
-        name, its = next(iter(databases.items()))
-        where = fronts["postgresql"]["endpoints"][0]
-        found["postgresql"] = {
-            "host": where["address"],
-            "port": where["port"],
-            "database": name,
-            "user": its["owner"],
-            "password": str(variables["postgresql_users"][its["owner"]]["password"]),
-        }
+    for role in ("postgresql", "mariadb"):
+        databases = variables.get(f"{role}_databases") or {}
+        if role in fronts and databases:
+            name, its = next(iter(databases.items()))
+            where = fronts[role]["endpoints"][0]
+            found[role] = {
+                "host": where["address"],
+                "port": where["port"],
+                "database": name,
+                "user": its["owner"],
+                "password": str(variables[f"{role}_users"][its["owner"]]["password"]),
+            }
     if "grafana" in fronts:
         # Of the instances' own variables, as those of other hosts need not have them.
         its = hostvars[topology.members(COMPONENTS["grafana"], groups)[0]]

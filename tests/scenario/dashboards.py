@@ -11,6 +11,8 @@ from typing import Any
 
 DIRECTORY = Path(__file__).parents[2] / "roles" / "grafana" / "files" / "dashboards"
 FILES = sorted(DIRECTORY.glob("*.json"))
+#: Those of the demo's inventory, which has the other database.
+DEMO = [file for file in FILES if file.stem != "galera"]
 #: What Grafana puts into an expression: everything that a variable offers, and a window that holds several scrapes.
 VALUES = {"host": ".+", "__rate_interval": "1m"}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.monitoring.ha.plugins.filter.postgresql_password import postgresql_password
-from ansible_collections.monitoring.ha.plugins.module_utils import etcd, gates, patroni, preflight
+from ansible_collections.monitoring.ha.plugins.module_utils import etcd, gates, patroni, preflight, preflight_databases
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
 
 from tools.steps import ROOT
@@ -51,7 +51,8 @@ def findings(groups: dict[str, list[str]] | None = None, **variables: Any) -> li
     groups = {"etcd": HOSTS, "postgresql": HOSTS, **(groups or {})}
     secrets = {name: f"{name} 0123456789" for name in SECRETS}
     hostvars = {host: {"ha_address": f"192.0.2.{n}", **secrets, **variables} for n, host in enumerate(HOSTS, 1)}
-    return [str(finding) for finding in preflight.inspect(preflight.Site({"all": HOSTS, **groups}, hostvars))]
+    site = preflight.Site({"all": HOSTS, **groups}, hostvars)
+    return [str(finding) for finding in (*preflight.inspect(site), *preflight_databases.postgresql(site))]
 
 
 def test_a_complete_inventory_has_no_findings() -> None:

@@ -1,0 +1,113 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What can be known of the stack's own databases before a host is touched: from the inventory alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import PASSWORD_LENGTH, Finding, Site, weakness
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What may be said of a database's users and databases. own: users that the role makes for itself, or that are the server's."""
+
+    role: str
+    user: frozenset[str]
+    database: frozenset[str]
+    own: frozenset[str]
+
+
+POSTGRESQL = Accounts(
+    "postgresql",
+    frozenset({"password", "roles", "flags", "connection_limit", "state"}),
+    frozenset({"owner", "connection_limit", "state"}),
+    frozenset({"postgres", "replicator", "postgres_exporter"}),
+)
+MARIADB = Accounts(
+    "mariadb",
+    frozenset({"password", "privileges", "connection_limit", "state"}),
+    frozenset({"owner", "state"}),
+    frozenset({"root", "mysql", "mariadb.sys", "mysqld_exporter"}),
+)
+
+
+def accounts(site: Site, of: Accounts) -> Iterator[Finding]:
+    """Users and databases are complete, spelt right, and fit each other."""
+    of_users, of_databases = f"{of.role}_users", f"{of.role}_databases"
+    users, databases = site.of_all(of_users) or {}, site.of_all(of_databases) or {}
+    for variable, entries, known in ((of_users, users, of.user), (of_databases, databases, of.database)):
+        if not isinstance(entries, Mapping) or not all(isinstance(its, Mapping) for its in entries.values()):
+            yield Finding(variable, "", f"{variable} is not a mapping of names to mappings", "write it as name: {key: value}")
+            return
+        for name, its in entries.items():
+            for key in sorted(set(its) - known):
+                yield Finding(variable, "", f"{variable}.{name} has an unknown key {key}", f"known are {', '.join(sorted(known))}")
+    for name, its in users.items():
+        if name in of.own:
+            yield Finding(of_users, "", f"{of_users}.{name} is a user of the role's own", "choose another name")
+        elif its.get("state") != "absent" and (reason := weakness(its.get("password"), f".{{{PASSWORD_LENGTH},}}")):
+            remedy = f"give it at least {PASSWORD_LENGTH} characters"
+            yield Finding(f"secret:{of_users}", "", f"the password of {name!r} in {of_users} {reason}", remedy)
+    for name, its in databases.items():
+        if its.get("owner") not in users:
+            remedy = f"name one of {of_users}{': ' + ', '.join(users) if users else ''}"
+            yield Finding(of_databases, "", f"{of_databases}.{name} has the owner {its.get('owner')!r}", remedy)
+
+
+def mariadb(site: Site) -> Iterator[Finding]:
+    """Names fit, members are told apart, and silence is judged in the right order."""
+    if not site.groups.get("mariadb"):
+        return
+    yield from accounts(site, MARIADB)
+    for name in site.of_all("mariadb_databases") or {}:
+        if not re.fullmatch(r"[\w$ -]{1,64}", str(name)) or name in (
+            "mysql",
+            "sys",
+            "information_schema",
+            "performance_schema",
+            "monitoring_ha",
+        ):
+            yield Finding("mariadb_databases", "", f"mariadb_databases.{name} cannot be the name of a database", "choose another name")
+    names = ("mariadb_suspect_timeout", "mariadb_inactive_timeout")
+    try:
+        suspect, inactive = (int(site.of_all(name) or default) for name, default in zip(names, (3, 10), strict=True))
+    except ValueError:
+        yield Finding("mariadb_suspect_timeout", "", f"one of {', '.join(names)} is not a number", "give whole seconds")
+    else:
+        if not 1 < suspect < inactive:
+            problem = f"mariadb_suspect_timeout is {suspect}, mariadb_inactive_timeout {inactive}"
+            yield Finding("mariadb_suspect_timeout", "", problem, "make the first 2 at least, and the second longer than the first")
+
+
+def postgresql(site: Site) -> Iterator[Finding]:
+    """Who leads is agreed on in etcd, in time, and nobody is let in by mistake."""
+    hosts = site.groups.get("postgresql", [])
+    if not hosts:
+        return
+    if not site.groups.get("etcd") and not site.of_all("postgresql_etcd"):
+        yield Finding(
+            "members:etcd", "", "group postgresql has hosts, but group etcd is empty", "put three hosts into it, or set postgresql_etcd"
+        )
+    password = site.hostvars[hosts[0]].get("postgresql_etcd_password")
+    for host in site.groups.get("etcd", []):
+        if site.hostvars[host].get("postgresql_etcd_password") != password:
+            remedy = "set it for both groups alike"
+            yield Finding("secret:postgresql_etcd_password", host, "postgresql_etcd_password is not that of the group postgresql", remedy)
+            break
+    names = ("postgresql_ttl", "postgresql_loop_wait", "postgresql_retry_timeout")
+    try:
+        ttl, loop, retry = (int(site.of_all(name) or default) for name, default in zip(names, (20, 5, 5), strict=True))
+    except ValueError:
+        yield Finding("postgresql_ttl", "", f"one of {', '.join(names)} is not a number", "give whole seconds")
+    else:
+        if ttl < max(20, loop + 2 * retry):
+            remedy = "make it 20 at least, and postgresql_loop_wait plus twice postgresql_retry_timeout at least"
+            yield Finding("postgresql_ttl", "", f"postgresql_ttl is {ttl}, too short for members to keep their lock", remedy)
+    yield from accounts(site, POSTGRESQL)
+
+
+CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (postgresql, mariadb)

@@ -1,0 +1,109 @@
+"""MariaDB as its clients see it: through the virtual address, over TLS that they verify; and each member by its daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import pymysql
+import requests
+
+from tests.scenario import numbered
+from tests.scenario.stack import Stack
+
+#: What a client sees of a writer that is gone, or not there yet.
+ERRORS = (pymysql.err.MySQLError, OSError)
+COMMAND = "/etc/monitoring-ha/mariadb/galera"
+#: Of the daemon.
+PORT = 9105
+
+
+def connect(stack: Stack, *, timeout: int = 3, tls: ssl.SSLContext | None = None, **other: Any) -> Any:
+    """A connection through the load balancers, which believes the stack's authority alone."""
+    its = stack.endpoints["mariadb"]
+    given = {name: its[name] for name in ("host", "port", "database", "user", "password")} | other
+    context = tls or ssl.create_default_context(cafile=stack.endpoints["ca"])
+    return pymysql.connect(ssl=context, autocommit=True, connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout, **given)
+
+
+def rows(connection: Any, statement: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, arguments or None)
+        return list(cursor.fetchall())
+
+
+def asked(stack: Stack, host: str, page: str) -> requests.Response:
+    return stack.member.get(f"https://{stack.hosts[host]}:{PORT}{page}", timeout=3)
+
+
+def states(stack: Stack) -> dict[str, dict[str, Any]]:
+    """What the daemon of each member tells; without those that do not answer."""
+    found = {}
+    for host in stack.hosts:
+        with contextlib.suppress(requests.RequestException):
+            found[host] = asked(stack, host, "/state").json()
+    return found
+
+
+def writer(stack: Stack) -> str:
+    """Who takes traffic; empty for nobody."""
+    return next((host for host, its in states(stack).items() if its["writer"]), "")
+
+
+def healthy(stack: Stack) -> bool:
+    """All members are together and in step, and one of them writes."""
+    found = states(stack)
+    assert sorted(found) == sorted(stack.hosts), found
+    assert all(its["synced"] and sorted(its["component"]) == sorted(stack.hosts) for its in found.values()), found
+    assert [its["writer"] for its in found.values()].count(True) == 1, found
+    return True
+
+
+def behind(stack: Stack) -> list[str]:
+    """The members that each load balancer sends traffic to."""
+    command = "echo 'show stat' | timeout 5 python3 -c '{}' | grep '^mariadb,mon' | cut -d, -f2,18"
+    code = (
+        'import socket,sys;s=socket.socket(socket.AF_UNIX);s.connect("/run/haproxy/admin.sock");'
+        "s.sendall(sys.stdin.buffer.read());print(s.makefile().read())"
+    )
+    found = []
+    for host in stack.hosts:
+        lines = stack.run(host, command.format(code)).split()
+        found += [line.split(",")[0] for line in lines if line.split(",")[1].startswith("UP")]
+    return found
+
+
+class Rows:
+    """Writes numbered rows, each by itself, over a connection that is made anew after an error."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.connection: Any = None
+
+    def __call__(self, number: int) -> None:
+        try:
+            self.connection = self.connection or connect(self.stack)
+            rows(self.connection, "INSERT INTO numbered VALUES (%s)", number)
+        except BaseException:
+            with contextlib.suppress(*ERRORS, AttributeError):
+                self.connection.close()
+            self.connection = None
+            raise
+
+
+def kept(stack: Stack) -> set[int]:
+    """The rows that are there."""
+    with contextlib.closing(connect(stack, timeout=30)) as connection:
+        return {number for (number,) in rows(connection, "SELECT number FROM numbered")}
+
+
+@contextlib.contextmanager
+def writing(stack: Stack) -> Iterator[numbered.Writer]:
+    """Writes go on while the block runs."""
+    with contextlib.closing(connect(stack, timeout=10)) as connection:
+        rows(connection, "CREATE TABLE IF NOT EXISTS numbered (number BIGINT PRIMARY KEY)")
+        rows(connection, "DELETE FROM numbered")
+    with numbered.writing(numbered.Writer(Rows(stack), ERRORS)) as found:
+        yield found
