@@ -95,6 +95,7 @@ def scenario(name: str, strategy: str) -> Part:
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
     }
     molecule = str(BIN / "molecule")
+    grafana.prepare()
     if name == "upgrade":
         older.prepare()
     try:
