@@ -66,7 +66,12 @@ def healthy(stack: Stack) -> bool:
     down = [f"{s['metric']['job']} {s['metric'].get('host')} ({s['metric']['replica']})" for s in raw if s["value"][1] != "1"]
     replicas = {s["metric"]["replica"] for s in raw}
     assert not down and len(replicas) == 2, f"down: {down}; replicas: {replicas}"
-    turns = sorted(s["value"][1] for s in stack.query("alertmanager_peer_position and on (host) alertmanager_cluster_members == 3"))
+    turns = sorted(
+        s["value"][1]
+        for s in stack.query(
+            'alertmanager_peer_position{job="alertmanager"} and on (host) alertmanager_cluster_members{job="alertmanager"} == 3'
+        )
+    )
     assert turns == ["0", "1", "2"], f"turns of the Alertmanagers: {turns}"
     stores = stack.query("cluster_healthy")
     assert {s["value"][1] for s in stores} == {"1"}, f"object store: {[(s['metric']['host'], s['value'][1]) for s in stores]}"
