@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.installation import ARCHITECTURES
 from ansible_collections.monitoring.ha.plugins.plugin_utils import archives, lock
@@ -45,7 +46,8 @@ class ActionModule(ActionBase):
         try:
             components = lock.read(str(given.get("lock") or "") or None)
             wanted = versions(values["hostvars"], components)
-            for name in given.get("components") or sorted(components):
+            needed = {c.release for c in COMPONENTS.values() if c.release and topology.members(c, values["groups"])}
+            for name in given.get("components") or sorted(needed or components):
                 for version in sorted(wanted.get(name, {""})):
                     release = lock.find(components, name, version)
                     for arch in given.get("architectures") or [here]:

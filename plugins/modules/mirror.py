@@ -25,7 +25,7 @@ options:
     description: Where to put them; by default the controller's cache, which is laid out the same.
     type: path
   components:
-    description: Names in the lock file; by default all.
+    description: Names in the lock file; by default those of components that some host runs, all of them where none does.
     type: list
     elements: str
   architectures:
