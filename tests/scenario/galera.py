@@ -15,7 +15,7 @@ from tests.scenario.stack import Stack
 
 #: What a client sees of a writer that is gone, or not there yet.
 ERRORS = (pymysql.err.MySQLError, OSError)
-COMMAND = "/etc/monitoring-ha/mariadb/galera"
+COMMAND = "/etc/monitoring-ha/galera/galera"
 #: Of the daemon.
 PORT = 9105
 
