@@ -65,6 +65,7 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.plugin_utils.hostvars import once
 
 
 class LookupModule(LookupBase):
@@ -74,7 +75,7 @@ class LookupModule(LookupBase):
         """Endpoints of every component in ``terms``, in inventory order."""
         self.set_options(var_options=variables, direct=kwargs)
         values = variables or {}
-        groups, hostvars = values["groups"], values["hostvars"]
+        groups, hostvars = values["groups"], once(values["hostvars"])
         found: list[topology.Endpoint] = []
         try:
             for name in terms:

@@ -55,6 +55,7 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.plugin_utils.hostvars import once
 
 
 class LookupModule(LookupBase):
@@ -67,7 +68,8 @@ class LookupModule(LookupBase):
         if unknown := set(terms) - set(topology.frontend_names()):
             raise AnsibleLookupError(f"no front end {', '.join(sorted(unknown))}; there are: {', '.join(topology.frontend_names())}")
         try:
-            found = topology.frontends(values["groups"], values["hostvars"], values["hostvars"][values["inventory_hostname"]])
+            hostvars = once(values["hostvars"])
+            found = topology.frontends(values["groups"], hostvars, hostvars[values["inventory_hostname"]])
         except topology.TopologyError as error:
             raise AnsibleLookupError(str(error)) from error
         return [f for f in found if not terms or f["name"] in terms]

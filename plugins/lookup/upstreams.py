@@ -54,6 +54,7 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.plugin_utils.hostvars import once
 
 
 class LookupModule(LookupBase):
@@ -64,7 +65,7 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         values = variables or {}
         try:
-            found = topology.upstreams(values["groups"], values["hostvars"], values["inventory_hostname"])
+            found = topology.upstreams(values["groups"], once(values["hostvars"]), values["inventory_hostname"])
         except topology.TopologyError as error:
             raise AnsibleLookupError(str(error)) from error
         return [way for way in found if not terms or way["kind"] in terms]

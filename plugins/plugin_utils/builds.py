@@ -56,12 +56,17 @@ def pack(files: Mapping[str, Path], top: str, target: Path) -> None:
             archive.addfile(entry, io.BytesIO(data))
 
 
+def unbound(command: list[str]) -> list[str]:
+    """The command on every processor: Mitogen ties its own processes, and with them what they start, to one each."""
+    return ["taskset", "--cpu-list", f"0-{(os.cpu_count() or 1) - 1}", *command] if shutil.which("taskset") else command
+
+
 def run(command: list[str], directory: Path, environment: Mapping[str, str], title: str, progress: Progress) -> str:
     """Run a toolchain, telling now and then how far it is. Returns what it printed; BuildError with its last lines."""
     start = told = time.monotonic()
     lines: list[str] = []
     with subprocess.Popen(
-        command,
+        unbound(command),
         cwd=directory,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
