@@ -24,6 +24,8 @@ def connect(stack: Stack, *, timeout: int = 3, tls: ssl.SSLContext | None = None
     """A connection through the load balancers, which believes the stack's authority alone."""
     its = stack.endpoints["mariadb"]
     given = {name: its[name] for name in ("host", "port", "database", "user", "password")} | other
+    # As text, the client would send it in another encoding than everybody else.
+    given["password"] = given["password"].encode()
     context = tls or ssl.create_default_context(cafile=stack.endpoints["ca"])
     return pymysql.connect(ssl=context, autocommit=True, connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout, **given)
 
