@@ -15,7 +15,7 @@ from tests.scenario.stack import Stack
 
 #: What a client sees of a writer that is gone, or not there yet.
 ERRORS = (pymysql.err.MySQLError, OSError)
-COMMAND = "/etc/monitoring-ha/mariadb/galera"
+COMMAND = "/etc/monitoring-ha/galera/galera"
 #: Of the daemon.
 PORT = 9105
 
@@ -24,6 +24,8 @@ def connect(stack: Stack, *, timeout: int = 3, tls: ssl.SSLContext | None = None
     """A connection through the load balancers, which believes the stack's authority alone."""
     its = stack.endpoints["mariadb"]
     given = {name: its[name] for name in ("host", "port", "database", "user", "password")} | other
+    # As text, the client would send it in another encoding than everybody else.
+    given["password"] = given["password"].encode()
     context = tls or ssl.create_default_context(cafile=stack.endpoints["ca"])
     return pymysql.connect(ssl=context, autocommit=True, connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout, **given)
 
@@ -61,18 +63,22 @@ def healthy(stack: Stack) -> bool:
     return True
 
 
+#: Each server behind the front end, and its state in the eyes of the load balancer.
+SHOW = """
+import csv, socket
+with socket.socket(socket.AF_UNIX) as asked:
+    asked.connect("/run/haproxy/admin.sock")
+    asked.sendall(b"show stat\\n")
+    for row in csv.reader(asked.makefile()):
+        if row and row[0] == "mariadb" and row[1] not in ("FRONTEND", "BACKEND") and row[17].startswith("UP"):
+            print(row[1])
+"""
+
+
 def behind(stack: Stack) -> list[str]:
-    """The members that each load balancer sends traffic to."""
-    command = "echo 'show stat' | timeout 5 python3 -c '{}' | grep '^mariadb,mon' | cut -d, -f2,18"
-    code = (
-        'import socket,sys;s=socket.socket(socket.AF_UNIX);s.connect("/run/haproxy/admin.sock");'
-        "s.sendall(sys.stdin.buffer.read());print(s.makefile().read())"
-    )
-    found = []
-    for host in stack.hosts:
-        lines = stack.run(host, command.format(code)).split()
-        found += [line.split(",")[0] for line in lines if line.split(",")[1].startswith("UP")]
-    return found
+    """The members that the load balancers send traffic to, as far as these run."""
+    hosts = [host for host in stack.hosts if stack.container(host).status == "running"]
+    return [member for host in hosts for member in stack.run(host, f"python3 -c '{SHOW}'").split()]
 
 
 class Rows:
