@@ -286,7 +286,7 @@ def make_authority(name: str, days: int, now: datetime) -> Authority:
     return Authority(certificate, key, "created")
 
 
-def make_leaf(wanted: Wanted, authority: Authority, days: int, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+def make_leaf(wanted: Wanted, authority: Authority, days: float, now: datetime) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     """A new key and its certificate, for servers and clients alike; it never outlives the CA."""
     if authority.key is None:
         raise CertificateError(f"{wanted.name}: the CA's key is not here to sign with: give the host its own certificate and key")

@@ -1,0 +1,66 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller's half of ``drill_fault``: power, and when everything was done."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.monitoring.ha.plugins.module_utils import certificates
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import faults_of, record
+
+OPTIONS = {"state", "fault", "given", "deadline", "directory"}
+#: Seconds that a command that cuts or gives power may take.
+POWER = 300
+
+
+class ActionModule(ActionBase):
+    """``monitoring.ha.drill_fault``."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Do it, and write down when."""
+        super().run(tmp, task_vars)
+        its = self._task.args
+        if unknown := set(its) - OPTIONS:
+            raise AnsibleActionFail(f"drill_fault: unknown option {', '.join(sorted(unknown))}")
+        fault, state = str(its["fault"]), str(its.get("state", "present"))
+        given = its.get("given") or {}
+        host = str(given.get("host") or (task_vars or {}).get("inventory_hostname"))
+        if fault == "power_cut":
+            result = self._power(given, state)
+        else:
+            arguments = {"state": state, "fault": fault, "given": given, "deadline": int(its.get("deadline", 300))}
+            if fault == "certificate_expired" and state == "present":
+                passphrase = str((task_vars or {}).get("pki_ca_passphrase") or "")
+                arguments["files"] = faults_of.expired(str(given["pki"]), host, passphrase, datetime.now(certificates.UTC))
+            result = self._execute_module(module_name="monitoring.ha.drill_fault_host", module_args=arguments, task_vars=task_vars or {})
+        result = {key: value for key, value in result.items() if key != "invocation"}
+        if not result.get("failed") and not result.get("unreachable") and not self._task.check_mode:
+            result["at"] = time.time() - float(result.get("ago", 0))
+            if result.get("changed"):
+                what = "injected" if state == "present" else "mended"
+                record.event(Path(str(its["directory"])), result["at"], what, host)
+        return result
+
+    def _power(self, given: dict[str, Any], state: str) -> dict[str, Any]:
+        """Run the inventory's command on the controller."""
+        command = str(given.get("off" if state == "present" else "on") or "")
+        if not command:
+            return {"changed": False, "unsupported": "" if state == "absent" else "drill_power_off says no command for it"}
+        if self._task.check_mode:
+            return {"changed": True, "unsupported": ""}
+        begun = time.monotonic()
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=POWER, check=False
+        )
+        if done.returncode:
+            return {"failed": True, "msg": f"{command}: {' '.join((done.stderr or done.stdout).split())[:300] or done.returncode}"}
+        return {"changed": True, "unsupported": "", "ago": time.monotonic() - begun}

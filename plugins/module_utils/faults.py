@@ -1,0 +1,293 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Failures on a host: how each is made, and how it is mended again.
+
+Both are shell scripts. The one that mends is on the host's disk, and armed to
+run by itself, before the failure is made: a controller that vanishes leaves
+nothing broken behind.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: Where what mends waits.
+DIRECTORY = "/var/lib/monitoring-ha/drill"
+CHAIN = "MONITORING_HA_DRILL"
+#: Largest directory that is moved to memory for a disk that is to be full, in MiB, and room that it gets beside its content.
+LARGEST = 1024
+ROOM = 48
+#: Seconds by which a clock is put forward.
+STEP = 300
+IDENTITY = "/etc/monitoring-ha/pki"
+MARK = "monitoring_ha_drill"
+
+
+class FaultError(RuntimeError):
+    """A failure could not be made, or not be mended; the message ends with what was said."""
+
+
+class Unsupported(RuntimeError):
+    """This host cannot have this failure; the message says why."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """check: fails, with the reason, where the failure cannot be made. inject, mend: shell."""
+
+    inject: str
+    mend: str
+    check: str = ""
+
+
+def words(values: Sequence[str]) -> str:
+    return " ".join(shlex.quote(value) for value in values)
+
+
+def kill(its: Mapping[str, Any]) -> Fault:
+    units = words(its["units"])
+    return Fault(
+        f"systemctl kill --kill-whom=all --signal=KILL {units}", f"systemctl reset-failed {units} || true\nsystemctl start {units}"
+    )
+
+
+def hang(its: Mapping[str, Any]) -> Fault:
+    units, whom = words(its["units"]), "main" if its.get("main_process") else "all"
+    send = f"systemctl kill --kill-whom={whom} --signal"
+    return Fault(f"{send}=STOP {units}", f"{send}=CONT {units} || true\nsystemctl start {units}")
+
+
+def stop(its: Mapping[str, Any]) -> Fault:
+    units = words(its["units"])
+    return Fault(f"systemctl stop {units}", f"systemctl start {units}")
+
+
+def crash(its: Mapping[str, Any]) -> Fault:
+    """PostgreSQL itself, whose process is in a file below its data."""
+    pattern = f"{its['path']}/*/patroni/postmaster.pid"
+    return Fault(f"kill -9 $(head -qn 1 {pattern})", "true", f"ls {pattern} >/dev/null 2>&1 || echo 'no PostgreSQL runs here'")
+
+
+def switch_over(its: Mapping[str, Any]) -> Fault:
+    command = ["patronictl", "-c", f"{its['path']}/patroni.yml", "switchover", "--leader", its["name"], "--force", its["cluster"]]
+    return Fault(f"{words(command)} >/dev/null", "true")
+
+
+def filters(its: Mapping[str, Any], rules: Mapping[str, str]) -> Fault:
+    """Packets are dropped by rules, one for each chain of the kernel's, in which {peer} is each other host."""
+    inject, mend = [], []
+    for tool, peers in (("iptables", [p for p in its["peers"] if ":" not in p]), ("ip6tables", [p for p in its["peers"] if ":" in p])):
+        for parent, rule in rules.items() if peers else ():
+            table, chain = f"{tool} -w", f"{CHAIN}_{parent}"
+            inject.append(f"{table} -N {chain}")
+            inject += [f"{table} -A {chain} {rule.format(peer=shlex.quote(peer))} -j DROP" for peer in peers]
+            inject.append(f"{table} -I {parent} -j {chain}")
+            mend.append(f"{table} -D {parent} -j {chain} 2>/dev/null || true")
+            mend += [f"{table} {flag} {chain} 2>/dev/null || true" for flag in ("-F", "-X")]
+    check = "command -v iptables >/dev/null || echo 'it has no iptables'\n"
+    check += "iptables -w -n -L INPUT >/dev/null 2>&1 || echo 'its kernel filters no packets'"
+    return Fault("\n".join(inject), "\n".join(mend), check)
+
+
+#: What comes from another host, and what goes to one; a host's talk with itself is not of this.
+FROM = {"INPUT": "! -i lo -s {peer}"}
+TO = {"OUTPUT": "! -o lo -d {peer}"}
+
+
+def cut_off(its: Mapping[str, Any]) -> Fault:
+    return filters(its, FROM | TO)
+
+
+def cut_off_in(its: Mapping[str, Any]) -> Fault:
+    return filters(its, FROM)
+
+
+def cut_off_out(its: Mapping[str, Any]) -> Fault:
+    return filters(its, TO)
+
+
+def lossy(its: Mapping[str, Any]) -> Fault:
+    """One packet in twenty is lost, each way."""
+    return filters(its, {chain: f"{rule} -m statistic --mode random --probability 0.05" for chain, rule in (FROM | TO).items()})
+
+
+def slow(its: Mapping[str, Any]) -> Fault:
+    device = f"device=$(ip -o route get {shlex.quote(its['peers'][0])} | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')"
+    add = 'tc qdisc add dev "$device" root netem delay 100ms 20ms loss 2%'
+    remove = 'tc qdisc del dev "$device" root 2>/dev/null || true'
+    check = "command -v tc >/dev/null || echo 'it has no tc'\nmodprobe -q sch_netem 2>/dev/null || true\n"
+    # A kernel says whether it can only when it is asked to.
+    check += f"{device}\nif {add} 2>/dev/null; then {remove}; else echo 'its kernel cannot delay packets (sch_netem)'; fi"
+    return Fault(f"{device}\n{add}", f"{device}\n{remove}", check)
+
+
+def disk_full(its: Mapping[str, Any]) -> Fault:
+    """Nothing is left on the file system of a directory.
+
+    One that is not a file system of its own is moved to memory for the while, where the inventory allows it: the disk of
+    the system is left alone.
+    """
+    units, data = words(its["units"]), its["path"]
+    under, stage = f"{DIRECTORY}/under", f"{DIRECTORY}/stage"
+    ballast = f"{data}/.monitoring-ha-drill"
+    fill = f"dd if=/dev/zero of={ballast} bs=1M 2>/dev/null || true\ndd if=/dev/zero of={ballast}.rest bs=4k 2>/dev/null || true"
+    empty = f"rm -f {ballast} {ballast}.rest"
+    if not its.get("stage"):
+        return Fault(fill, empty, f"mountpoint -q {data} || echo '{data} is not a file system of its own'")
+    check = f'size=$(du -sm {data} | cut -f 1)\n[ "$size" -le {LARGEST} ] || echo "{data} is too large to be moved to memory ($size MiB)"'
+    inject = f"""systemctl stop {units}
+mkdir -p {under} {stage}
+size=$(du -sm {data} | cut -f 1)
+mount -t tmpfs -o size=$((size + {ROOM}))m tmpfs {stage}
+cp -a {data}/. {stage}/
+chown --reference={data} {stage}
+chmod --reference={data} {stage}
+mount --bind {data} {under}
+mount --bind {stage} {data}
+systemctl start {units}
+{fill}"""
+    mend = f"""{empty}
+if mountpoint -q {under}; then
+  systemctl stop {units} || true
+  if mountpoint -q {data}; then
+    find {under} -mindepth 1 -delete
+    cp -a {data}/. {under}/
+    umount -l {data}
+  fi
+  umount -l {under}
+  umount -l {stage}
+fi
+systemctl reset-failed {units} || true
+systemctl start {units}"""
+    return Fault(inject, mend, check)
+
+
+def clock_step(its: Mapping[str, Any]) -> Fault:
+    del its
+    units = "chrony.service systemd-timesyncd.service ntpsec.service"
+    state = f"{DIRECTORY}/clock"
+    inject = f"for unit in {units}; do systemctl is-active -q $unit && echo $unit; done >{state} || true\n"
+    inject += f"for unit in $(cat {state}); do systemctl stop $unit; done\ndate -s @$(($(date +%s) + {STEP})) >/dev/null"
+    mend = f"date -s @$(($(date +%s) - {STEP})) >/dev/null\nfor unit in $(cat {state}); do systemctl start $unit; done\nrm -f {state}"
+    check = "if systemd-detect-virt -cq; then echo 'a container has the clock of its machine'; fi"
+    return Fault(inject, mend, check)
+
+
+def certificate_expired(its: Mapping[str, Any]) -> Fault:
+    """The host's identity is one that has run out, until the link leads back to its own."""
+    copy = f"{os.path.dirname(IDENTITY)}/.drill-pki"
+    where = f"{DIRECTORY}/identity"
+    put = [f"echo {base64.b64encode(text.encode()).decode()} | base64 -d >{copy}/{name}" for name, text in its["files"].items()]
+    reload = "\n".join(
+        f"systemctl show -p CanReload --value {unit} | grep -q yes && systemctl reload {unit} || true" for unit in its["units"]
+    )
+    inject = "\n".join(
+        [
+            f"readlink {IDENTITY} >{where}",
+            f"rm -rf {copy}",
+            f"cp -a $(readlink -f {IDENTITY}) {copy}",
+            *put,
+            f"ln -sfn .drill-pki {IDENTITY}",
+            reload,
+        ]
+    )
+    mend = f'if [ -s {where} ]; then ln -sfn "$(cat {where})" {IDENTITY}; rm -rf {copy} {where}; fi\n{reload}'
+    return Fault(inject, mend, f"[ -L {IDENTITY} ] || echo 'its identity is not one of ours'")
+
+
+def sysrq(its: Mapping[str, Any]) -> Fault:
+    """The host starts anew at once, without a word to anybody. Nothing is left to be mended."""
+    del its
+    check = "if systemd-detect-virt -cq; then echo 'a container has the kernel of its machine'; fi\n"
+    check += "[ -w /proc/sysrq-trigger ] || echo 'its kernel takes no such order'"
+    return Fault("echo 1 >/proc/sys/kernel/sysrq\n(sleep 0.5; echo b >/proc/sysrq-trigger) >/dev/null 2>&1 &", "true", check)
+
+
+def mark(its: Mapping[str, Any]) -> Fault:
+    """What makes the drill's rule fire: a metric of this host. No failure."""
+    file = f"{its['path']}/{MARK}.prom"
+    inject = f"echo '{MARK} 1' >{file}.new\nchmod 0644 {file}.new\nmv {file}.new {file}"
+    return Fault(inject, f"rm -f {file} {file}.new", f"[ -d {its['path']} ] || echo '{its['path']} is not there'")
+
+
+FAULTS: dict[str, Callable[[Mapping[str, Any]], Fault]] = {
+    "kill": kill,
+    "hang": hang,
+    "stop": stop,
+    "crash": crash,
+    "switch_over": switch_over,
+    "cut_off": cut_off,
+    "cut_off_in": cut_off_in,
+    "cut_off_out": cut_off_out,
+    "lossy": lossy,
+    "slow": slow,
+    "disk_full": disk_full,
+    "clock_step": clock_step,
+    "certificate_expired": certificate_expired,
+    "sysrq": sysrq,
+    "mark": mark,
+}
+
+
+# --- on the host ----------------------------------------------------------------------------------------------------
+
+
+def shell(script: str, timeout: float = 300) -> str:
+    """What a script printed; FaultError with what it said when it fails."""
+    command = ["/bin/sh", "-eu", "-c", script]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise FaultError(f"not done after {timeout:.0f} s") from error
+    if done.returncode:
+        raise FaultError(" ".join((done.stderr or done.stdout).split())[:500] or f"exit {done.returncode}")
+    return done.stdout
+
+
+def path(name: str) -> str:
+    return f"{DIRECTORY}/{name}.mend"
+
+
+def timer(name: str) -> str:
+    return f"monitoring-ha-drill-{name.replace('_', '-')}"
+
+
+def arm(name: str, script: str, seconds: float) -> None:
+    """Leave on the host what mends, and let it run by itself after some seconds."""
+    os.makedirs(DIRECTORY, mode=0o700, exist_ok=True)
+    with open(path(name), "w", encoding="utf-8", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
+        file.write(f"set +e\n{script}\nrm -f {path(name)}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unit = timer(name)
+    shell(
+        f"systemctl stop {unit}.timer 2>/dev/null || true\nsystemctl reset-failed {unit}.service 2>/dev/null || true\n"
+        f"systemd-run --quiet --collect --unit={unit} --on-active={seconds:.0f} --timer-property=AccuracySec=1s /bin/sh {path(name)}"
+    )
+
+
+def mend(name: str) -> bool:
+    """Do what was left to be done; whether there was anything. FaultError when it does not work."""
+    if not os.path.exists(path(name)):
+        return False
+    shell(f"systemctl stop {timer(name)}.timer 2>/dev/null || true\n/bin/sh {path(name)}")
+    return True
+
+
+def armed() -> list[str]:
+    """Names of what waits to be mended."""
+    try:
+        return sorted(entry.removesuffix(".mend") for entry in os.listdir(DIRECTORY) if entry.endswith(".mend"))
+    except FileNotFoundError:
+        return []
+
+
+def impossible(fault: Fault) -> str:
+    """Why this host cannot have a failure; empty when it can."""
+    return " ".join(shell(fault.check).split()) if fault.check else ""

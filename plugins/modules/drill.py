@@ -1,0 +1,95 @@
+#!/usr/bin/python
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: drill
+short_description: A step of a failover drill
+version_added: 0.1.0
+author: monitoring.ha contributors (@monitoring-ha)
+description:
+  - Chooses drills, starts what measures them, waits, judges and reports. The playbook C(monitoring.ha.drill) puts the steps in order.
+  - Runs on the controller. Failures themselves are made by M(monitoring.ha.drill_fault).
+attributes:
+  check_mode:
+    support: none
+    description: There is no measuring without doing.
+  diff_mode:
+    support: none
+    description: Nothing is configured.
+options:
+  step:
+    description:
+      - V(choose) tells which drills are meant.
+      - V(begin) waits until the stack is whole and starts the probes.
+      - V(last) waits until a failure has lasted.
+      - V(finish) waits until the stack is whole again, and judges.
+      - V(log) puts the components' logs beside the verdict.
+      - V(tell) writes the report.
+    type: str
+    choices: [choose, begin, last, finish, log, tell]
+    required: true
+  options:
+    description: The variables of the role P(monitoring.ha.drill#role), without their prefix, as C(drill_options) of the role names them.
+    type: dict
+    required: true
+  index:
+    description: Which of the drills that were chosen.
+    type: int
+    default: 0
+  addresses:
+    description: Load balancer to what C(ip -o address) says there.
+    type: dict
+    default: {}
+  logs:
+    description: Host to what its components said.
+    type: dict
+    default: {}
+  unsupported:
+    description: Why hosts cannot have the failure.
+    type: list
+    elements: str
+    default: []
+  trouble:
+    description: What went wrong between the steps.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: What is meant
+  monitoring.ha.drill:
+    step: choose
+    options:
+      wanted: core
+      allowed: true
+      directory: drill-report
+      pki_directory: "{{ inventory_dir }}/.pki"
+  run_once: true
+"""
+
+RETURN = r"""
+drills:
+  description: The drills that are meant, with C(index) and C(name).
+  returned: O(step=choose)
+  type: list
+  elements: dict
+run:
+  description: Whether the drill can be run.
+  returned: O(step=begin)
+  type: bool
+faults:
+  description: What is done to which host.
+  returned: O(step=begin)
+  type: list
+  elements: dict
+verdict:
+  description: V(passed), V(failed), V(not run) or V(error).
+  returned: O(step=finish)
+  type: str
+states:
+  description: Verdict to the number of drills that came to it.
+  returned: O(step=tell)
+  type: dict
+"""

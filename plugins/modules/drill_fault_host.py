@@ -1,0 +1,117 @@
+#!/usr/bin/python
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: drill_fault_host
+short_description: The host's half of the action drill_fault
+version_added: 0.1.0
+author: monitoring.ha contributors (@monitoring-ha)
+description:
+  - Makes a failure on this host, or mends it. Playbooks use M(monitoring.ha.drill_fault).
+  - What mends is left on the host, and armed to run by itself, before the failure is made.
+attributes:
+  check_mode:
+    support: full
+    description: Only says whether the failure can be made here.
+  diff_mode:
+    support: none
+    description: A failure is no configuration.
+options:
+  state:
+    description: V(present) makes the failure, V(absent) mends it, or whatever is left of any when O(fault) is not given.
+    type: str
+    choices: [present, absent]
+    default: present
+  fault:
+    description: What is done, as C(do) in the collection's list of failures.
+    type: str
+  given:
+    description: What the failure needs to know, for instance C(units), C(peers) and C(path).
+    type: dict
+    default: {}
+  files:
+    description: Name of a file of the host's identity to its content, for a certificate that has expired.
+    type: dict
+    default: {}
+  deadline:
+    description: Seconds after which the host mends it by itself.
+    type: int
+    default: 300
+seealso:
+  - module: monitoring.ha.drill_fault
+"""
+
+EXAMPLES = r"""
+- name: Whatever a drill has left behind
+  monitoring.ha.drill_fault_host:
+    state: absent
+"""
+
+RETURN = r"""
+ago:
+  description: Seconds between the failure and the end of this module.
+  returned: when a failure was made
+  type: float
+unsupported:
+  description: Why the failure cannot be made on this host; empty when it can.
+  returned: success
+  type: str
+mended:
+  description: Names of the failures that were mended.
+  returned: O(state=absent)
+  type: list
+  elements: str
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.monitoring.ha.plugins.module_utils import faults
+
+
+def main() -> None:
+    """Make a failure or mend it."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "fault": {"type": "str"},
+            "given": {"type": "dict", "default": {}},
+            "files": {"type": "dict", "default": {}, "no_log": True},
+            "deadline": {"type": "int", "default": 300},
+        },
+        required_if=[("state", "present", ["fault"])],
+        supports_check_mode=True,
+    )
+    its = module.params
+    name = its["fault"]
+    if name and name not in faults.FAULTS:
+        module.fail_json(msg=f"nothing is known of the failure {name!r}; there are: {', '.join(faults.FAULTS)}")
+    try:
+        if its["state"] == "absent":
+            left = [one for one in faults.armed() if name in (None, one)]
+            if not module.check_mode:
+                for one in left:
+                    faults.mend(one)
+            module.exit_json(changed=bool(left), mended=left, unsupported="")
+        fault = faults.FAULTS[name]({**its["given"], "files": its["files"]})
+        if reason := faults.impossible(fault):
+            module.exit_json(changed=False, unsupported=reason)
+        if module.check_mode:
+            module.exit_json(changed=True, unsupported="")
+        faults.arm(name, fault.mend, its["deadline"])
+        begun = time.monotonic()
+        try:
+            faults.shell(fault.inject)
+        except faults.FaultError:
+            faults.mend(name)
+            raise
+        module.exit_json(changed=True, ago=round(time.monotonic() - begun, 3), unsupported="")
+    except faults.FaultError as error:
+        module.fail_json(msg=f"{name or 'mending'}: {error}")
+
+
+if __name__ == "__main__":
+    main()

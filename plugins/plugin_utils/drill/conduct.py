@@ -1,0 +1,349 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How a drill is conducted, a function for each step of the role drill. What one step has to tell the next lies in files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures, faults_of, judge, page, record, report, watch
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Case, DrillError
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
+
+Say = Callable[[str], None]
+#: Seconds before a failure in which the probes look all the same.
+BEFORE = 5.0
+#: Outages this many times as long as promised, and longer than PATIENCE seconds, end a drill before its time.
+TOO_LONG = 3.0
+PATIENCE = 60.0
+#: Seconds beyond a failure's own after which a host mends it by itself.
+DEADLINE = 120
+#: Lines of each host's log that are kept.
+LOG = 120
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the inventory and the command line say.
+
+    directory: where the report goes. host: strike there. seconds: how long each failure lasts, instead of its own. patience: seconds until
+    the stack has to be whole. settle: seconds in which it has to stay so. stage: directories may be moved to memory to fill their disk.
+    going_on: further drills after one that failed. index: which drill. addresses: host → its addresses. logs: host → what its components
+    said. unsupported: why hosts cannot have the failure. trouble: what went wrong in between.
+    """
+
+    directory: Path
+    allowed: bool = False
+    wanted: list[str] = field(default_factory=list)
+    beyond: bool = False
+    repeat: int = 1
+    host: str = ""
+    seconds: float = 0.0
+    objectives: Mapping[str, Any] = field(default_factory=dict)
+    pager: str = ""
+    probes: list[str] = field(default_factory=list)
+    patience: float = 180.0
+    settle: float = 5.0
+    stage: bool = False
+    going_on: bool = False
+    index: int = 0
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    logs: Mapping[str, str] = field(default_factory=dict)
+    unsupported: list[str] = field(default_factory=list)
+    trouble: str = ""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """From a task's arguments; DrillError for one that is not known."""
+        if unknown := set(given) - set(cls.__dataclass_fields__):
+            raise DrillError(f"drill: unknown option {', '.join(sorted(unknown))}")
+        found = {name: value for name, value in given.items() if value is not None}
+        found["directory"] = Path(str(given["directory"])).expanduser().absolute()
+        # A variable of the command line is text, and "false" is not true.
+        kinds: dict[str, Callable[[Any], Any]] = {"repeat": int, "index": int, "seconds": float, "patience": float, "settle": float}
+        kinds |= dict.fromkeys(("allowed", "beyond", "stage", "going_on"), boolean)
+        for name, kind in kinds.items():
+            try:
+                found |= {name: kind(found[name])} if name in found else {}
+            except (TypeError, ValueError) as error:
+                raise DrillError(f"drill: {name} is {found[name]!r}: {error}") from error
+        wanted = found.get("wanted", [])
+        words = wanted.split(",") if isinstance(wanted, str) else [str(word) for word in wanted]
+        found["wanted"] = [word.strip() for word in words if word.strip()]
+        return cls(**found)
+
+    @property
+    def work(self) -> Path:
+        """Of this run, and of nobody else's eyes."""
+        return self.directory / ".work"
+
+    def drill(self, index: int) -> Path:
+        """Of one drill."""
+        return self.work / f"{index:03}"
+
+    def verdict(self, index: int) -> Path:
+        return self.work / f"{index:03}.json"
+
+
+def cases(stack: Stack, options: Options) -> list[Case]:
+    """Every drill of the run."""
+    found = failures.choose(options.wanted, stack.groups, stack.virtual, beyond=options.beyond, repeat=options.repeat, host=options.host)
+    return [failures.with_seconds(case, options.seconds) for case in found] if options.seconds else found
+
+
+def begun_run(options: Options) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((options.work / "run.json").read_text(encoding="utf-8"))
+    return found
+
+
+def put(options: Options, result: report.Result) -> None:
+    """Write down what a drill came to."""
+    record.secret(options.verdict(options.index), result.as_dict())
+
+
+# --- choose ---------------------------------------------------------------------------------------------------------
+
+
+def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
+    """What is drilled. DrillError where drills are not allowed, or nothing can be measured."""
+    if not options.allowed:
+        raise DrillError("drills break things on purpose: set drills_allowed: true in an inventory that may be drilled")
+    known = failures.load()
+    if not options.wanted:
+        raise DrillError(f"say what is drilled: -e drill=NAME (or a list, a pattern, core, all); there are: {', '.join(known)}")
+    found = cases(stack, options)
+    if unknown := set(options.objectives) - {"all", *known}:
+        raise DrillError(f"drill_objectives.{sorted(unknown)[0]}: no failure is called so")
+    for case in found:
+        failures.promised(case.failure, options.objectives)
+    probes, without = stack.probes(options.pager, options.probes)
+    if not probes:
+        raise DrillError(f"nothing of this stack can be measured: {'; '.join(without) or 'it has no front end'}")
+    shutil.rmtree(options.work, ignore_errors=True)
+    options.work.mkdir(parents=True, mode=0o700)
+    left_out = stack.left_out()
+    record.secret(
+        options.work / "run.json", {"started": time.time(), "versions": stack.versions(), "without": without, "left_out": left_out}
+    )
+    for line in [*(f"not measured: {line}" for line in without), *(f"left out: {line}" for line in left_out)]:
+        say(line)
+    say(f"{len(found)} drills, measured by {', '.join(probes)}")
+    marks = [{"host": h, "path": faults_of.textfiles(stack, h)} for h in faults_of.marked(stack)] if "pages" in probes else []
+    drills = [{"index": index, "name": f"{case.name}{f' ({case.turn})' if case.turn > 1 else ''}"} for index, case in enumerate(found)]
+    longest = sum(case.failure.seconds + options.patience + 300 for case in found)
+    return {"drills": drills, "marks": marks, "hosts": failures.stack_hosts(stack.groups), "longest": int(longest)}
+
+
+# --- begin ----------------------------------------------------------------------------------------------------------
+
+
+def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
+    """The stack is whole and the probes run. What is to be done to which host; nothing (``run``) when the drill cannot be run."""
+    case = cases(stack, options)[options.index]
+    directory = options.drill(options.index)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(mode=0o700)
+    started = time.time()
+    situation = stack.situation(options.addresses)
+    hosts = failures.strike(case, stack.groups, situation)
+    result = report.Result(case.name, case.failure.title, "not run", started, hosts, case.turn)
+    made = faults_of.faults(case.failure, hosts, stack, options.stage)
+    reasons = failures.unbearable(case.failure, hosts, stack.groups) + [its["unsupported"] for its in made if its["unsupported"]]
+    if reasons:
+        result.reasons = reasons
+        put(options, result)
+        say(f"not run: {'; '.join(reasons)}")
+        return {"run": False}
+    missing = stack.whole(options.patience)
+    result.state, result.reasons = "error", [f"the stack is not whole before the drill: {line}" for line in missing]
+    if not missing:
+        probes, _without = stack.probes(options.pager, options.probes)
+        run = f"{record.stamp(started).lower()}{options.index:03}"
+        record.secret(directory / watch.SETTINGS, stack.settings(directory, run, options.pager))
+        watch.promise(directory, made, failures.stack_hosts(stack.groups))
+        watch.start(directory, probes)
+        result.reasons = watch.await_ready(directory, probes)
+        if result.reasons:
+            watch.stop(directory)
+    if result.reasons:
+        put(options, result)
+        return {"failed": True, "msg": "\n".join(result.reasons), "run": False}
+    whom = {"hosts": hosts, "holder": situation.holder, "leader": situation.leader, "started": started}
+    (directory / "case.json").write_text(json.dumps(whom), encoding="utf-8")
+    time.sleep(BEFORE)
+    say(f"{case.failure.title}: {', '.join(hosts)}, for {case.failure.seconds:g} s")
+    return {"run": True, "faults": made, "directory": str(directory), "deadline": int(case.failure.seconds) + DEADLINE}
+
+
+def broken_off(stack: Stack, options: Options, error: Exception) -> None:
+    """A verdict for a drill in which a step of the drill itself failed; the probes end."""
+    case = cases(stack, options)[options.index]
+    if options.drill(options.index).exists():
+        watch.stop(options.drill(options.index))
+    result = report.Result(
+        case.name, case.failure.title, "error", time.time(), turn=case.turn, reasons=[f"{type(error).__name__}: {error}"]
+    )
+    put(options, result)
+
+
+# --- last -----------------------------------------------------------------------------------------------------------
+
+
+def last(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
+    """Until the failure has lasted as long as it should, or a client has been without answers for far too long."""
+    case = cases(stack, options)[options.index]
+    directory = options.drill(options.index)
+    promise = judge.Promise(failures.promised(case.failure, options.objectives))
+    injected = max((one.at for one in record.events(directory) if one.what == "injected"), default=time.time())
+    end = injected + case.failure.seconds
+    while (rest := end - time.time()) > 0:
+        time.sleep(min(2.0, rest))
+        for its in watch.ledgers(directory):
+            limit = promise.outage(its.probe)
+            allowed = max(PATIENCE, TOO_LONG * limit) if limit is not None else case.failure.seconds
+            for attempts in its.kinds().values():
+                found = judge.outages(attempts, its.patience)
+                if found and time.time() - found[-1].end < 2 * its.patience and found[-1].seconds > allowed:
+                    say(f"mended before its time: {its.probe} has been without an answer for {found[-1].seconds:.0f} s")
+                    return {"early": True}
+    return {"early": False}
+
+
+# --- finish ---------------------------------------------------------------------------------------------------------
+
+
+def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
+    """The stack is whole again, the probes have ended, and the drill is judged. ``halt``: no further one."""
+    case = cases(stack, options)[options.index]
+    directory = options.drill(options.index)
+    record.mended(directory)
+    whom = json.loads((directory / "case.json").read_text(encoding="utf-8"))
+    missing = stack.whole(options.patience)
+    whole = time.time()
+    if not missing:
+        record.event(directory, whole, "whole")
+        time.sleep(options.settle)
+    watch.stop(directory)
+    done, ledgers, begun = record.events(directory), watch.ledgers(directory), begun_run(options)
+    injected = [one.at for one in done if one.what == "injected"]
+    mended = [one.at for one in done if one.what == "mended"]
+    promised = failures.promised(case.failure, options.objectives)
+    moments = judge.Moments(min(injected, default=whole), max(mended, default=0.0), 0.0 if missing else whole)
+    figures = judge.judge(ledgers, moments, judge.Promise(promised))
+    kept = report.reasons(figures) + [f"left out: {line}" for line in begun["left_out"]]
+    trouble = [f"the stack is not whole {options.patience:.0f} s after the mending: {line}" for line in missing]
+    trouble += [options.trouble] if options.trouble else []
+    trouble += [] if injected or options.unsupported else ["the failure was not made"]
+    state: report.State = "error" if trouble else "not run" if options.unsupported else "failed" if kept else "passed"
+    names = {topology.host_address(h, stack.hostvars[h]): h for h in failures.stack_hosts(stack.groups)}
+    result = report.Result(
+        name=case.name,
+        title=case.failure.title,
+        state=state,
+        started=whom["started"],
+        hosts=whom["hosts"],
+        turn=case.turn,
+        seconds=round(time.time() - whom["started"], 1),
+        reasons=options.unsupported or trouble + kept,
+        promise=promised,
+        figures=[] if options.unsupported else [figure.as_dict() for figure in figures],
+        events=[vars(one) for one in done],
+        moves=report.moves(ledgers, names),
+        lines=[] if options.unsupported else report.lines(ledgers),
+        cost=report.cost(ledgers),
+        notes=[f"Not measured: {line}" for line in begun["without"]],
+    )
+    put(options, result)
+    watch.keep(directory, options.directory / "ledgers" / f"{case.name}-{case.turn}")
+    for line in [f"{case.name}: {state}", *(f"  {reason}" for reason in result.reasons)]:
+        say(line)
+    hosts = list(dict.fromkeys([*whom["hosts"], *filter(None, [whom["holder"], whom["leader"]])]))
+    return {
+        "verdict": state,
+        "halt": state == "error" or (state == "failed" and not options.going_on),
+        "since": int(whom["started"]),
+        "logged": hosts,
+        "units": sorted({unit for host in hosts for unit in faults_of.units_of(stack, host)}),
+    }
+
+
+# --- log ------------------------------------------------------------------------------------------------------------
+
+
+def log_lines(logs: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Lines of journals in their form ``short-unix``, in the order of their times. logs: host → journal."""
+    found: list[tuple[float, str, str]] = []
+    for host, journal in logs.items():
+        for text in journal.splitlines()[-LOG:]:
+            moment, _space, rest = text.partition(" ")
+            try:
+                found.append((float(moment), host, rest[:400]))
+            except ValueError:
+                continue
+    return [{"at": at, "host": host, "line": line} for at, host, line in sorted(found)]
+
+
+def log(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
+    """What the components said is put beside the verdict."""
+    del stack, say
+    path = options.verdict(options.index)
+    if path.exists():
+        put(options, report.Result(**{**json.loads(path.read_text(encoding="utf-8")), "log": log_lines(options.logs)}))
+    return {}
+
+
+# --- tell -----------------------------------------------------------------------------------------------------------
+
+
+def collected(stack: Stack, options: Options) -> list[report.Result]:
+    """Every drill's result; what was not come to is not run."""
+    found = []
+    for index, case in enumerate(cases(stack, options)):
+        path = options.verdict(index)
+        if path.exists():
+            found.append(report.Result(**json.loads(path.read_text(encoding="utf-8"))))
+        else:
+            result = report.Result(case.name, case.failure.title, "not run", time.time(), [case.host] if case.host else [], case.turn)
+            result.reasons = ["drills had been stopped before"]
+            found.append(result)
+    return found
+
+
+def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
+    """The report. It fails when a promise was not kept, or a drill came to no verdict."""
+    begun = begun_run(options)
+    cluster = str(stack.variables.get("ha_cluster") or "main")
+    run = report.Run(cluster, begun["started"], collected(stack, options), stack.topology(), begun["versions"])
+    history = report.remember(options.directory, run)
+    report.put(options.directory / "report.json", json.dumps(run.as_dict(), indent=1) + "\n")
+    report.put(options.directory / "junit.xml", report.junit(run))
+    report.put(options.directory / "report.html", page.page(run, history))
+    shutil.rmtree(options.work, ignore_errors=True)
+    tally = report.counts(run.results)
+    for line in [f"{its.name}: {its.state}{': ' + its.reasons[0] if its.reasons else ''}" for its in run.results]:
+        say(line)
+    said = ", ".join(f"{count} {state}" for state, count in tally.items() if count)
+    say(f"{said}; the report is {options.directory}/report.html")
+    bad = [its for its in run.results if its.state in ("failed", "error")]
+    if bad:
+        lines = [f"{its.name}: {reason}" for its in bad for reason in its.reasons]
+        return {"failed": True, "msg": "\n".join([f"{said}; see {options.directory}/report.html", *lines]), "states": tally}
+    return {"states": tally}
+
+
+STEPS: dict[str, Callable[[Stack, Options, Say], dict[str, Any]]] = {
+    "choose": choose,
+    "begin": begin,
+    "last": last,
+    "finish": finish,
+    "log": log,
+    "tell": tell,
+}

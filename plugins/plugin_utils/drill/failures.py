@@ -1,0 +1,255 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which failures there are, whom each of them strikes, and whether the topology bears it. Pure, but for reading the data."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component
+from ansible_collections.monitoring.ha.plugins.plugin_utils import lock
+
+DATA = lock.ROOT / "roles" / "drill" / "files" / "failures.yml"
+
+#: What is done → in words; {what} is the daemon, or the hosts.
+DEEDS = {
+    "kill": "{what} is killed (-9)",
+    "hang": "{what} hangs (SIGSTOP)",
+    "stop": "{what} is stopped in an orderly way",
+    "crash": "PostgreSQL crashes (-9) below Patroni",
+    "switch_over": "PostgreSQL is switched over to a standby",
+    "power_cut": "power is cut",
+    "cut_off": "cut off from the other hosts, both ways",
+    "cut_off_in": "hears nothing from the other hosts",
+    "cut_off_out": "is not heard by the other hosts",
+    "slow": "the network is slow: 100 ms of delay, 2 % of loss",
+    "lossy": "one packet in twenty is lost",
+    "disk_full": "the disk of {what} is full",
+    "clock_step": "the clock is five minutes ahead",
+    "certificate_expired": "the certificate has expired",
+}
+WHICH = ("one", "each", "all", "most")
+LIMITS = {
+    *("default", "query", "grafana", "database", "objects", "address", "pages"),
+    *("alerts", "page_copies", "page_delay", "pages_lost", "unreached", "holes", "tail", "wrong", "stale", "lost"),
+}
+
+
+class DrillError(ValueError):
+    """What is wrong with a choice or an inventory, and the remedy."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A line of the data. seconds: how long it lasts. core: one of the few that stand for their kind."""
+
+    name: str
+    do: str
+    whom: str
+    daemon: str = ""
+    seconds: float = 15.0
+    promise: Mapping[str, float | None] = field(default_factory=dict)
+    beyond: bool = False
+    core: bool = False
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        what = COMPONENTS[self.daemon].title if self.daemon else ""
+        deed = DEEDS[self.do].format(what=what)
+        return deed if deed.startswith(what) and what else deed[0].upper() + deed[1:]
+
+    @property
+    def which(self) -> str:
+        return self.whom.partition(" ")[0]
+
+    @property
+    def among(self) -> str:
+        """The component or ``host`` of ``whom``; empty for ``holder`` and ``leader``."""
+        return self.whom.partition(" ")[2]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One drill. host: where the failure strikes, when that is settled. turn: which repetition."""
+
+    failure: Failure
+    host: str = ""
+    turn: int = 1
+
+    @property
+    def name(self) -> str:
+        """Names it in reports and in the history."""
+        return f"{self.failure.name}@{self.host}" if self.host else self.failure.name
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Who does what now; empty: nobody, or not known."""
+
+    holder: str = ""
+    leader: str = ""
+
+
+def _failure(name: str, its: Any) -> Failure:
+    """One entry; DrillError names what does not fit."""
+    known = {"do", "whom", "daemon", "for", "promise", "beyond", "core"}
+    if not isinstance(its, Mapping) or set(its) - known or not {"do", "whom", "for", "promise"} <= set(its):
+        raise DrillError(f"failure {name}: give do, whom, for and promise, and nothing but {', '.join(sorted(known))}")
+    found = Failure(
+        name,
+        str(its["do"]),
+        str(its["whom"]),
+        str(its.get("daemon", "")),
+        float(its["for"]),
+        its["promise"] or {},
+        bool(its.get("beyond")),
+        bool(its.get("core")),
+    )
+    if found.do not in DEEDS:
+        raise DrillError(f"failure {name}: nothing is known of do: {found.do}; there are {', '.join(DEEDS)}")
+    if found.whom not in ("holder", "leader") and (found.which not in WHICH or found.among not in {*COMPONENTS, "host"}):
+        raise DrillError(
+            f"failure {name}: nobody is called {found.whom!r}: say holder, leader, or one of {', '.join(WHICH)} and a component or host"
+        )
+    if found.daemon and found.daemon not in COMPONENTS:
+        raise DrillError(f"failure {name}: no component is called {found.daemon}")
+    if unknown := set(found.promise) - LIMITS:
+        raise DrillError(f"failure {name}: no promise is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(LIMITS))}")
+    return found
+
+
+def load(path: Path = DATA) -> dict[str, Failure]:
+    """Every failure by its name."""
+    return {name: _failure(name, its) for name, its in yaml.safe_load(path.read_text(encoding="utf-8")).items()}
+
+
+def promised(failure: Failure, objectives: Mapping[str, Any]) -> dict[str, float | None]:
+    """The failure's promise with what an inventory says of all of them (``all``), and of this one, on top."""
+    found = dict(failure.promise)
+    for name in ("all", failure.name):
+        its = objectives.get(name) or {}
+        if not isinstance(its, Mapping) or set(its) - LIMITS:
+            raise DrillError(f"drill_objectives.{name}: a mapping of {', '.join(sorted(LIMITS))} to numbers or null, not {its!r}")
+        found |= its
+    return found
+
+
+def stack_hosts(groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Hosts that run more than an exporter, in inventory order."""
+    running = {h for c in COMPONENTS.values() if c.cardinality != "all" for h in topology.members(c, groups)}
+    return [host for host in groups.get("all", []) if host in running]
+
+
+def whose(failure: Failure, groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Whom a failure may strike."""
+    if failure.whom == "leader":
+        return topology.members(COMPONENTS["postgresql"], groups)
+    if failure.whom == "holder":
+        return topology.members(COMPONENTS["load_balancer"], groups)
+    return stack_hosts(groups) if failure.among == "host" else topology.members(COMPONENTS[failure.among], groups)
+
+
+def absent(failure: Failure, groups: Mapping[str, Sequence[str]], virtual: str) -> str:
+    """Why there is nobody for a failure to strike; empty when there is."""
+    if failure.daemon and not topology.members(COMPONENTS[failure.daemon], groups):
+        return f"the inventory has no {COMPONENTS[failure.daemon].title}"
+    if (failure.whom == "holder" or failure.daemon == "keepalived") and not virtual:
+        return "the inventory has no virtual address"
+    return "" if whose(failure, groups) else f"the inventory has nobody who is meant by {failure.whom!r}"
+
+
+def choose(
+    wanted: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    virtual: str,
+    *,
+    beyond: bool = False,
+    repeat: int = 1,
+    host: str = "",
+    known: Mapping[str, Failure] | None = None,
+) -> list[Case]:
+    """The drills that are meant by names, patterns (``*_hung``), ``core`` and ``all``, in the order of the data.
+
+    Whatever is not in the inventory is left out, unless it is named; then, as for a name that is not known, it is a DrillError.
+    """
+    failures = load() if known is None else known
+    picked: dict[str, bool] = {}
+    for word in wanted:
+        if word in failures:
+            picked[word] = True
+            if reason := absent(failures[word], groups, virtual):
+                raise DrillError(f"{word}: {reason}")
+            continue
+        mine = [f for f in failures.values() if word == "all" or (word == "core" and f.core) or fnmatchcase(f.name, word)]
+        if not mine:
+            close = difflib.get_close_matches(word, failures, 3, 0.5)
+            raise DrillError(f"no failure is called {word!r}" + (f": did you mean {' or '.join(close)}?" if close else ""))
+        for failure in mine:
+            if not absent(failure, groups, virtual) and (beyond or not failure.beyond):
+                picked.setdefault(failure.name, False)
+    cases: list[Case] = []
+    for failure in (its for name, its in failures.items() if name in picked):
+        hosts = whose(failure, groups) if failure.which == "each" else [""]
+        if host:
+            if host not in whose(failure, groups):
+                raise DrillError(f"{failure.name} cannot strike {host}: it is for {', '.join(whose(failure, groups))}")
+            hosts = [host]
+        cases += [Case(failure, one, turn) for turn in range(1, repeat + 1) for one in hosts]
+    return cases
+
+
+def strike(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation) -> list[str]:
+    """The hosts that a drill strikes now; DrillError when nobody can be told."""
+    failure, hosts = case.failure, whose(case.failure, groups)
+    if case.host:
+        return [case.host]
+    if failure.whom in ("holder", "leader"):
+        found = situation.holder if failure.whom == "holder" else situation.leader
+        if not found:
+            raise DrillError(
+                f"{failure.name}: nobody is {'holder of the virtual address' if failure.whom == 'holder' else 'leader of the database'}"
+            )
+        return [found]
+    if failure.which == "all":
+        return hosts
+    # A failure is to be one thing only: neither the address nor the database's lead moves where it can be helped.
+    quiet = sorted(hosts, key=lambda host: 2 * (host == situation.leader) + (host == situation.holder))
+    if failure.which == "most":
+        return quiet[: (len(hosts) + 1) // 2]
+    return quiet[:1]
+
+
+def bears(component: Component, members: Sequence[str], lost: Sequence[str]) -> str:
+    """Why a component cannot lose those members; empty when it can."""
+    gone = [host for host in members if host in lost]
+    left = len(members) - len(gone)
+    if not gone or component.cardinality in ("all", "singleton"):
+        return ""
+    if (component.cardinality == "quorum" or component.minimum >= 3) and 2 * left <= len(members):
+        return f"{component.title} would keep {left} of {len(members)} members, no majority"
+    return f"{component.title} would have no member left" if not left else ""
+
+
+def unbearable(failure: Failure, hosts: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Why the topology cannot bear a failure of those hosts; empty when it can, or when that is the point of it."""
+    if failure.beyond:
+        return []
+    struck = [COMPONENTS[failure.daemon]] if failure.daemon else list(COMPONENTS.values())
+    if failure.do == "switch_over":
+        struck = []
+        if len(topology.members(COMPONENTS["postgresql"], groups)) < 2:
+            return ["PostgreSQL has no standby to switch over to"]
+    return [reason for c in struck if (reason := bears(c, topology.members(c, groups), hosts))]
+
+
+def with_seconds(case: Case, seconds: float) -> Case:
+    """The same drill, lasting for another time."""
+    return replace(case, failure=replace(case.failure, seconds=seconds))

@@ -1,0 +1,320 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judgement: what the ledgers of a drill come to, against what was promised. Pure functions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, Ledger
+
+#: Attempts a second below which a probe has looked too seldom to judge by.
+RATE = 5.0
+#: Seconds that a sample may be late on a machine that is busy.
+JITTER = 1.0
+#: Scrape intervals between two samples of deduplicated data that are no hole yet: deduplication stays with a replica
+#: until that has been silent for two of them, and takes the other one's next sample.
+DISTANCE = 3
+#: Limits that are about pages.
+PAGES = {"pages_lost", "page_copies", "page_delay"}
+#: Times that an Alertmanager has to have answered while an alert fired, for it to count as one that should have known it.
+LOOKS = 3
+
+
+@dataclass(frozen=True)
+class Moments:
+    """When things were done, in seconds since 1970. whole: when every member behaved again; 0: never."""
+
+    injected: float
+    mended: float = 0.0
+    whole: float = 0.0
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a verdict. limit: what was promised; None: it is told, not judged. about: what it stands for, in words."""
+
+    probe: str
+    name: str
+    value: float
+    limit: float | None
+    unit: str = ""
+    kind: str = ""
+    about: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.limit is None or self.value <= self.limit
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "passed": self.passed}
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Limits by their names (docs/drills.md); what is not named has the default of its kind, what is null is told and not judged."""
+
+    limits: Mapping[str, float | None] = field(default_factory=dict)
+
+    def of(self, name: str, default: float | None) -> float | None:
+        """A limit by its name. ``alerts`` stands for all that is about pages, where it is named."""
+        if name in PAGES and "alerts" in self.limits:
+            default = self.limits["alerts"]
+        return self.limits.get(name, default)
+
+    def outage(self, probe: str) -> float | None:
+        """Seconds without the right answer."""
+        return self.limits.get(probe, self.limits.get("default", 2.0))
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time without the right answer. reason: what the first client saw."""
+
+    start: float
+    end: float
+    reason: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+def good(attempt: Attempt, patience: float) -> bool:
+    """The right answer, in time."""
+    return attempt.state == "ok" and attempt.seconds <= patience
+
+
+def reason(attempt: Attempt) -> str:
+    """Why an attempt was no good one."""
+    return attempt.detail or (f"an answer after {attempt.seconds:.1f} s" if attempt.state == "ok" else attempt.state)
+
+
+def outages(attempts: Iterable[Attempt], patience: float) -> list[Outage]:
+    """Times from the beginning of an attempt that came to nothing to the beginning of the next one that did not.
+
+    Whoever comes in such a time is turned away. An attempt that waits counts from when it began to wait.
+    """
+    found: list[Outage] = []
+    first: Attempt | None = None
+    last = 0.0
+    for attempt in sorted(attempts, key=lambda one: one.start):
+        last = max(last, attempt.end)
+        if not good(attempt, patience):
+            first = first or attempt
+        elif first:
+            found.append(Outage(first.start, attempt.start, reason(first)))
+            first = None
+    if first:
+        found.append(Outage(first.start, last, reason(first)))
+    return found
+
+
+def tail(attempts: Iterable[Attempt], patience: float, moments: Moments, limit: float) -> list[Attempt]:
+    """Attempts that failed when they should not any more: later than promised after the failure, or after everything was whole again.
+
+    Between the mending and the moment when all members behave, an outage may be as long as promised, but is no tail.
+    """
+    mended = moments.mended or float("inf")
+    found = []
+    for attempt in attempts:
+        late = moments.injected + limit < attempt.start < mended
+        after = moments.whole and attempt.start > moments.whole
+        if (late or after) and not good(attempt, patience):
+            found.append(attempt)
+    return found
+
+
+def rate(attempts: Sequence[Attempt], patience: float) -> float:
+    """Attempts a second, times apart in which one waited longer than a client has patience."""
+    if len(attempts) < 2:
+        return 0.0
+    ordered = sorted(attempts, key=lambda one: one.start)
+    waited = sum(
+        after.start - before.start for before, after in pairwise(ordered) if before.seconds > patience and after.start >= before.end
+    )
+    span = ordered[-1].start - ordered[0].start - waited
+    return (len(ordered) - 1) / span if span > 0 else float(len(ordered))
+
+
+def numbers(attempts: Iterable[Attempt], kind: str) -> set[int]:
+    """Numbers of what was acknowledged."""
+    return {one.number for one in attempts if one.kind == kind and one.state == "ok"}
+
+
+def moves(attempts: Iterable[Attempt]) -> list[tuple[float, str]]:
+    """Who answered, from when on: (moment, detail) whenever the detail of a good attempt is another one."""
+    found: list[tuple[float, str]] = []
+    for attempt in sorted(attempts, key=lambda one: one.end):
+        if attempt.state == "ok" and attempt.detail and (not found or found[-1][1] != attempt.detail):
+            found.append((attempt.end, attempt.detail))
+    return found
+
+
+def holes(samples: Sequence[float], interval: float, since: float, until: float) -> list[tuple[float, float]]:
+    """(from, to) of every gap between samples that is larger than deduplication accounts for, at the ends too."""
+    longest = DISTANCE * interval + JITTER
+    inside = sorted(moment for moment in samples if since <= moment <= until)
+    return [(before, after) for before, after in pairwise([since, *inside, until]) if after - before > longest]
+
+
+def copies(arrived: Iterable[Sequence[Any]]) -> Counter[tuple[str, int]]:
+    """(source, number) of an alert → pages that arrived for it."""
+    return Counter((str(entry[0]), int(entry[1])) for entry in arrived)
+
+
+def rule_numbers(period: float, since: float, until: float) -> list[int]:
+    """Numbers of the alerts that the rule has fired, from beginning to end, in a time: one each period."""
+    first, last = int(-(-since // period)), int(until // period)
+    return list(range(first, last))
+
+
+def unreached(reach: Mapping[str, Mapping[str, Any]], expected: Iterable[int], period: float, life: float) -> dict[str, list[int]]:
+    """Alertmanager → alerts of the rule that it never had, although it answered while they fired.
+
+    reach: member → ``seen``, the numbers, and ``answered``, the moments. life: seconds that an alert fires.
+    """
+    found: dict[str, list[int]] = {}
+    wanted = list(expected)
+    for member, its in reach.items():
+        seen = set(its["seen"])
+        missed = [
+            number
+            for number in wanted
+            if number not in seen and sum(number * period + period <= at <= number * period + life for at in its["answered"]) >= LOOKS
+        ]
+        if missed:
+            found[member] = missed
+    return found
+
+
+# --- figures of each probe ------------------------------------------------------------------------------------------
+
+
+def clients(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
+    """What every probe is judged on: outage, tail, wrong and stale answers, errors before, and whether it looked often enough."""
+    found: list[Figure] = []
+    limit = promise.outage(ledger.probe)
+    for kind, attempts in ledger.kinds().items():
+        if kind in ledger.facts.get("unjudged", []):
+            continue
+        longest = max(outages(attempts, ledger.patience), key=lambda one: one.seconds, default=Outage(0, 0))
+        about = f"first: {longest.reason}" if longest.seconds else ""
+        found.append(Figure(ledger.probe, "outage", round(longest.seconds, 2), limit, "s", kind, about))
+        before = [one for one in attempts if one.end < moments.injected and not good(one, ledger.patience)]
+        if before:
+            found.append(Figure(ledger.probe, "errors before", len(before), 0, "", kind, reason(before[0])))
+        if limit is not None:
+            late = tail(attempts, ledger.patience, moments, limit)
+            about = f"{reason(late[0])}, {late[0].start - moments.injected:.1f} s after the failure" if late else ""
+            found.append(Figure(ledger.probe, "tail errors", len(late), promise.of("tail", 0), "", kind, about))
+        if not ledger.facts.get("unhurried"):
+            # As an upper limit, so that every figure is judged in the same way.
+            often = rate(attempts, ledger.patience)
+            about = f"{often:.1f} attempts a second"
+            found.append(Figure(ledger.probe, "seconds between attempts", round(1 / often, 3) if often else 99, 1 / RATE, "s", kind, about))
+    for state in ("wrong", "stale"):
+        those = [one for one in ledger.attempts if one.state == state]
+        if those or ledger.probe == "query":
+            found.append(
+                Figure(ledger.probe, f"{state} answers", len(those), promise.of(state, 0), "", "", those[0].detail if those else "")
+            )
+    return found
+
+
+def kept(ledger: Ledger, kind: str, promise: Promise) -> list[Figure]:
+    """Acknowledged writes that are not there in the end; ``found`` are those that are. Nothing where it could not be looked."""
+    acknowledged = numbers(ledger.attempts, kind)
+    found = ledger.facts.get("found")
+    if found is None:
+        return [
+            Figure(ledger.probe, "acknowledged writes not looked at", len(acknowledged), 0, "", kind, str(ledger.facts.get("unfound", "")))
+        ]
+    lost = sorted(acknowledged - set(found))
+    about = f"of {len(acknowledged)}" + (f": {', '.join(map(str, lost[:8]))}" if lost else "")
+    return [Figure(ledger.probe, "acknowledged writes lost", len(lost), promise.of("lost", 0), "", kind, about)]
+
+
+def database(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
+    return [*clients(ledger, moments, promise), *kept(ledger, "", promise)]
+
+
+def grafana(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
+    return [*clients(ledger, moments, promise), *kept(ledger, "save", promise)]
+
+
+def objects(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
+    return [*clients(ledger, moments, promise), *kept(ledger, "put", promise)]
+
+
+def metrics(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
+    """Holes in the deduplicated data of each host, over the whole drill."""
+    del moments
+    its = ledger.facts
+    if "samples" not in its:
+        return [Figure("metrics", "data not looked at", 1, promise.of("holes", 0), "", "", str(its.get("unfound", "")))]
+    broken = {host: holes(samples, its["interval"], its["since"], its["until"]) for host, samples in its["samples"].items()}
+    count = sum(map(len, broken.values()))
+    widest = max((after - before for gaps in broken.values() for before, after in gaps), default=0.0)
+    about = f"the widest is {widest:.1f} s ({', '.join(host for host, gaps in broken.items() if gaps)})" if count else ""
+    return [Figure("metrics", "holes", count, promise.of("holes", 0), "", "", about)]
+
+
+def pages(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
+    """Each alert that was taken or fired is paged, soon, and seldom twice; and every Alertmanager that was there knew it."""
+    its = ledger.facts
+    arrived = its.get("arrived", [])
+    counted = copies(arrived)
+    posted = {("posted", number) for number in numbers(ledger.attempts, "post")}
+    rules = its.get("rule") or {}
+    fired = rule_numbers(rules["period"], rules["since"], rules["until"]) if rules else []
+    expected = posted | {("rule", number) for number in fired}
+    lost = sorted(expected - set(counted))
+    found = clients(ledger, moments, promise)
+    about = f"of {len(expected)}" + (f": {', '.join(f'{source} {number}' for source, number in lost[:8])}" if lost else "")
+    found.append(Figure("pages", "pages lost", len(lost), promise.of("pages_lost", 0), "", "", about))
+    mine = {alert: count for alert, count in counted.items() if alert in expected}
+    doubled = [alert for alert, count in mine.items() if count > 1]
+    about = f"{len(doubled)} of {len(mine)} alerts came more than once" if doubled else ""
+    found.append(Figure("pages", "pages for one alert", max(mine.values(), default=0), promise.of("page_copies", 1), "", "", about))
+    begun = {one.number: one.start for one in ledger.attempts if one.kind == "post" and one.state == "ok"}
+    first: dict[int, float] = {}
+    for source, number, at, *_rest in arrived:
+        if source == "posted":
+            first[number] = min(at, first.get(number, at))
+    slowest = max((first[number] - start for number, start in begun.items() if number in first), default=0.0)
+    found.append(Figure("pages", "slowest page", round(slowest, 1), promise.of("page_delay", 60), "s"))
+    labelled = sorted({entry[4] for entry in arrived if len(entry) > 4 and entry[4]})
+    if labelled:
+        found.append(Figure("pages", "pages with a replica's label", len(labelled), 0, "", "", f"replica {', '.join(labelled)}"))
+    if rules:
+        missed = unreached(its.get("reach", {}), fired, rules["period"], rules["life"])
+        about = "; ".join(f"{member} was never told of {len(those)}" for member, those in missed.items())
+        found.append(Figure("pages", "Alertmanagers left out", len(missed), promise.of("unreached", 0), "", "", about))
+    return found
+
+
+JUDGES: dict[str, Callable[[Ledger, Moments, Promise], list[Figure]]] = {
+    "database": database,
+    "grafana": grafana,
+    "objects": objects,
+    "metrics": metrics,
+    "pages": pages,
+}
+
+
+def judge(ledgers: Iterable[Ledger], moments: Moments, promise: Promise) -> list[Figure]:
+    """Every figure of a drill. A probe without a single attempt fails by that."""
+    found: list[Figure] = []
+    for ledger in ledgers:
+        if not ledger.attempts and ledger.probe != "metrics":
+            found.append(
+                Figure(ledger.probe, "attempts missing", 1, 0, "", "", str(ledger.facts.get("unfound", "the probe did not start")))
+            )
+            continue
+        found += JUDGES.get(ledger.probe, clients)(ledger, moments, promise)
+    return found

@@ -1,0 +1,69 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a drill writes down while it goes on, in a directory: events, settings of the probes, and what is still to be mended."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+EVENTS = "events.jsonl"
+STOP = "stop"
+MENDS = "mends"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that was done. what: ``injected``, ``mended``, ``whole``, … words: more about it, for people."""
+
+    at: float
+    what: str
+    host: str = ""
+    words: str = ""
+
+
+def event(directory: Path, at: float, what: str, host: str = "", words: str = "") -> None:
+    with (directory / EVENTS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(Event(round(at, 3), what, host, words))) + "\n")
+
+
+def events(directory: Path) -> list[Event]:
+    """Everything that was done, in the order of the times."""
+    try:
+        lines = (directory / EVENTS).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    return sorted((Event(**json.loads(line)) for line in lines), key=lambda one: one.at)
+
+
+def secret(path: Path, content: Any) -> None:
+    """A JSON file that its owner alone can read."""
+    with open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        json.dump(content, file)
+
+
+def promise_to_mend(directory: Path, number: int, command: Sequence[str], environment: dict[str, str]) -> None:
+    """Leave a command that mends, for the guardian to run when the playbook has gone."""
+    (directory / MENDS).mkdir(mode=0o700, exist_ok=True)
+    secret(directory / MENDS / f"{number}.json", {"command": list(command), "environment": environment})
+
+
+def mends(directory: Path) -> list[dict[str, Any]]:
+    """What is still to be mended."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / MENDS).glob("*.json"))]
+
+
+def mended(directory: Path) -> None:
+    """Nothing is left to be mended."""
+    for path in (directory / MENDS).glob("*.json"):
+        path.unlink()
+
+
+def stamp(moment: float | None = None) -> str:
+    """A moment as a name: ``20261125T071500``."""
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime(moment))

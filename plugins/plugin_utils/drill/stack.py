@@ -1,0 +1,235 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The stack that is drilled, by its inventory: what it has, whether it is whole, and who does what."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import time
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.module_utils import durations, gates, topology, verification
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
+from ansible_collections.monitoring.ha.plugins.plugin_utils import summary
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures, rule
+
+#: Seconds that each member gets to behave, in one look at all of them.
+LOOK = 10.0
+#: Library that the probe of a database needs on the controller.
+LIBRARIES = {"postgresql": "pg8000", "mariadb": "pymysql"}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """groups, hostvars: the inventory's. variables: those of the play's host. pki: directory of the authority."""
+
+    groups: Mapping[str, Sequence[str]]
+    hostvars: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    variables: Mapping[str, Any] = field(repr=False)
+    pki: str
+
+    @property
+    def endpoints(self) -> dict[str, Any]:
+        """Addresses and credentials."""
+        return summary.endpoints(self.groups, self.hostvars, self.variables, self.pki)
+
+    @property
+    def identity(self) -> Client:
+        """The controller's, for members."""
+        its = self.endpoints["client"]
+        return Client("", 0, self.endpoints["ca"], its["certificate"], its["key"])
+
+    @property
+    def virtual(self) -> str:
+        return str(self.variables.get("ha_virtual_address") or "")
+
+    def members(self, component: str) -> list[str]:
+        return topology.members(COMPONENTS[component], self.groups)
+
+    def of_member(self, component: str, variable: str, default: object) -> Any:
+        """A variable of the first member of a component."""
+        members = self.members(component)
+        value = self.hostvars[members[0]].get(variable) if members else None
+        return default if value in (None, "") else value
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two scrapes."""
+        return durations.seconds(self.of_member("prometheus", "prometheus_scrape_interval", "15s"))
+
+    def expectations(self) -> dict[str, dict[str, Any]]:
+        """What a component has to show to be whole, as in the module gate."""
+        stores = [e for name in ("thanos_sidecar", "thanos_store") for e in topology.endpoints(name, self.groups, self.hostvars, "grpc")]
+        return {
+            "alertmanager": {"peers": len(self.members("alertmanager"))},
+            "thanos_query": {"stores": len(stores)},
+            "prometheus": {"targets_up": True},
+            "load_balancer": {"backends": True},
+            "proxy": {"backends": True},
+            "grafana": {"peers": len(self.members("grafana"))},
+            "postgresql": {"standbys": len(self.members("postgresql")) - 1},
+            "object_store": {"nodes": len(self.members("object_store"))},
+        }
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Every member of every component that can be asked, as verification wants them. Of a fleet, the stack's own hosts."""
+        expected, hosts = self.expectations(), set(failures.stack_hosts(self.groups))
+        found = []
+        for component in COMPONENTS.values():
+            if not component.metrics:
+                continue
+            for its in topology.endpoints(component.name, self.groups, self.hostvars, component.metrics[0]):
+                if its.host in hosts:
+                    about = {"component": component.name, "title": component.title, "expect": expected.get(component.name, {})}
+                    found.append({**about, "host": its.host, "address": its.address, "port": its.port})
+        return found
+
+    def missing(self) -> list[str]:
+        """What keeps the stack from being whole, a line each; empty when it is."""
+        fronts = topology.frontends(self.groups, self.hostvars, self.variables)
+        login = self.endpoints.get("query", {})
+        seen = verification.verify(self.targets(), fronts, {}, self.identity, login.get("user", ""), login.get("password", ""), LOOK)
+        return [f"{one.title} ({one.where}): {'; '.join(one.missing)}" for one in seen if one.missing]
+
+    def whole(self, timeout: float) -> list[str]:
+        """Wait until the stack is whole. What is missing when time is up; empty when nothing is."""
+        end = time.monotonic() + timeout
+        while True:
+            missing = self.missing()
+            if not missing or time.monotonic() > end:
+                return missing
+            time.sleep(1)
+
+    def situation(self, addresses: Mapping[str, str]) -> failures.Situation:
+        """Who holds the virtual address and who leads the database. addresses: host → what ``ip -o address`` says there."""
+        holders = [host for host, text in addresses.items() if self.virtual and f" {self.virtual}/" in text]
+        leaders = [
+            its.host
+            for its in topology.endpoints("postgresql", self.groups, self.hostvars, "rest")
+            if gates.answers(self.identity, its.authority, "/primary", (200,))
+        ]
+        return failures.Situation(holders[0] if len(holders) == 1 else "", leaders[0] if len(leaders) == 1 else "")
+
+    def left_out(self) -> list[str]:
+        """Members that another one should know and does not: the next failure would show it. A line each."""
+        found = []
+        wanted = {e.authority: e.host for e in topology.endpoints("alertmanager", self.groups, self.hostvars)}
+        for replica in topology.endpoints("prometheus", self.groups, self.hostvars) if wanted else []:
+            client = replace(self.identity, address=replica.address, port=replica.port)
+            try:
+                known = {
+                    urllib.parse.urlsplit(its["url"]).netloc for its in client.json("/api/v1/alertmanagers")["data"]["activeAlertmanagers"]
+                }
+            except (Unanswered, KeyError, TypeError):
+                continue
+            found += [f"Prometheus ({replica.host}) sends nothing to the Alertmanager of {h}" for a, h in wanted.items() if a not in known]
+        for front in topology.frontends(self.groups, self.hostvars, self.variables):
+            for balancer in topology.endpoints("load_balancer", self.groups, self.hostvars, "stats"):
+                client = replace(self.identity, address=balancer.address, port=balancer.port)
+                try:
+                    text = client.text("/metrics")
+                except Unanswered:
+                    continue
+                hosts = [member["host"] for member in front["members"]]
+                here = [h for h in hosts if f'haproxy_server_status{{proxy="{front["name"]}",server="{h}"' in text]
+                found += [f"HAProxy ({balancer.host}) has nothing of {h} behind {front['name']}" for h in hosts if h not in here]
+        return found
+
+    # --- probes
+
+    def scraped(self) -> tuple[str, list[str]]:
+        """(job, hosts) whose scrapes are queried: the stack's own hosts."""
+        hosts = failures.stack_hosts(self.groups)
+        for name in ("node_exporter", "prometheus"):
+            if mine := [host for host in self.members(name) if host in hosts]:
+                return name, mine
+        return "", []
+
+    def probes(self, pager: str, wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+        """(names of the probes that this stack has, why others are missing)."""
+        its, found, without = self.endpoints, [], []
+        database = next((name for name in LIBRARIES if name in its), "")
+        if database and importlib.util.find_spec(LIBRARIES[database]) is None:
+            without.append(
+                f"no writes to the database: the controller has no library {LIBRARIES[database]} (pip install {LIBRARIES[database]})"
+            )
+            database = ""
+        if self.members("alertmanager") and not pager:
+            without.append("no pages: drill_pager is not set")
+        store = its.get("object_store", {})
+        possible = {
+            "address": bool(self.front()),
+            "query": "query" in its and bool(self.scraped()[1]),
+            "metrics": "query" in its and bool(self.scraped()[1]),
+            "grafana": "grafana" in its,
+            "database": bool(database),
+            "objects": bool(store.get("access_key")),
+            "pages": bool(self.members("alertmanager") and pager),
+        }
+        found = [name for name, there in possible.items() if there and (not wanted or name in wanted)]
+        return found, without
+
+    def front(self) -> str:
+        """A URL at the virtual address that speaks TLS; empty without one."""
+        fronts = [f for f in topology.frontends(self.groups, self.hostvars, self.variables) if f["mode"] == "http"]
+        fronts.sort(key=lambda front: front["name"] != "query")
+        return str(fronts[0]["url"]) if fronts else ""
+
+    def settings(self, directory: Path, run: str, pager: str) -> dict[str, Any]:
+        """What the probes are told. It holds passwords."""
+        job, hosts = self.scraped()
+        members = topology.endpoints("alertmanager", self.groups, self.hostvars)
+        turn = durations.seconds(self.of_member("alertmanager", "alertmanager_peer_timeout", "15s"))
+        evaluation = self.of_member("prometheus", "prometheus_evaluation_interval", "15s")
+        fires = {"period": rule.period(evaluation), "life": rule.life(evaluation)} if self.members("prometheus") else {}
+        return {
+            "directory": str(directory),
+            "run": run,
+            "endpoints": self.endpoints,
+            "interval": self.interval,
+            "job": job,
+            "scraped": hosts,
+            "address": self.front(),
+            "alertmanagers": {its.host: its.authority for its in members},
+            "addresses": {h: topology.host_address(h, self.hostvars[h]) for h in failures.stack_hosts(self.groups)},
+            "rule": fires,
+            "pager_port": urllib.parse.urlsplit(pager).port or 80 if pager else 0,
+            "page_patience": turn * max(0, len(members) - 1) + 2 * self.interval + 10,
+        }
+
+    # --- for the report
+
+    def versions(self) -> dict[str, str]:
+        """Component → versions that run, as the stack itself measures them; empty where it does not answer."""
+        its = self.endpoints.get("query")
+        if not its:
+            return {}
+        url = urllib.parse.urlsplit(its["url"])
+        client = Client(
+            str(url.hostname), url.port or 443, self.endpoints["ca"], user=its.get("user", ""), password=its.get("password", "")
+        )
+        if not its.get("user"):
+            client = replace(self.identity, address=str(url.hostname), port=url.port or 443)
+        expression = 'group by (job, version, short_version) ({__name__=~".+_build_info|pg_static|haproxy_process_build_info"})'
+        try:
+            result = client.json("/api/v1/query", query=expression)["data"]["result"]
+        except (Unanswered, KeyError, TypeError, json.JSONDecodeError):
+            return {}
+        found: dict[str, set[str]] = {}
+        for series in result:
+            version = series["metric"].get("short_version") or series["metric"].get("version")
+            if version:
+                found.setdefault(series["metric"].get("job", ""), set()).add(version)
+        return {job: ", ".join(sorted(versions)) for job, versions in sorted(found.items())}
+
+    def topology(self) -> dict[str, list[str]]:
+        """Title of a component → its hosts, the fleet apart."""
+        hosts = failures.stack_hosts(self.groups)
+        found = {c.title: [h for h in topology.members(c, self.groups) if h in hosts] for c in COMPONENTS.values()}
+        return {title: members for title, members in found.items() if members}

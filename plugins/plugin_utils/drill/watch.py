@@ -1,0 +1,102 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The processes beside a drill: starting the guardian with its probes, waiting for them, and reading what they wrote."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible_collections.monitoring.ha.plugins.plugin_utils import lock
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import guardian, ledger, record
+
+SETTINGS = guardian.SETTINGS
+#: Seconds that probes get to be ready.
+READY = 90.0
+
+
+def ansible_command(hosts: Sequence[str]) -> list[str]:
+    """Ansible's own command that mends whatever is left on hosts, with the inventory and passwords of this run."""
+    program = Path(sys.argv[0]).with_name("ansible")
+    command = [str(program) if program.exists() else "ansible", ",".join(hosts)]
+    for name, flag in (
+        ("inventory", "-i"),
+        ("vault_password_files", "--vault-password-file"),
+        ("vault_ids", "--vault-id"),
+        ("extra_vars", "-e"),
+    ):
+        for value in context.CLIARGS.get(name) or ():
+            command += [flag, str(value)]
+    return [*command, "-m", "monitoring.ha.drill_fault_host", "-a", "state=absent"]
+
+
+def promise(directory: Path, faults: Sequence[Mapping[str, Any]], hosts: Sequence[str]) -> None:
+    """Leave with the guardian what mends, should the playbook go: power first, then everything that is left on hosts."""
+    for number, its in enumerate(faults):
+        if its["fault"] == "power_cut":
+            record.promise_to_mend(directory, number, ["/bin/sh", "-c", its["given"]["on"]], {})
+    record.promise_to_mend(directory, len(faults), ansible_command(hosts), {})
+
+
+def start(directory: Path, probes: Sequence[str]) -> None:
+    """A guardian with its probes, in a session of its own that the terminal's interrupt does not reach."""
+    python = directory / "python"
+    (python / "ansible_collections" / "monitoring").mkdir(parents=True)
+    (python / "ansible_collections" / "monitoring" / "ha").symlink_to(lock.ROOT)
+    path = os.pathsep.join([str(python), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", f"{guardian.PACKAGE}.guardian", str(directory), str(os.getppid()), *probes]
+    with (directory / "guardian.err").open("wb") as errors:
+        subprocess.Popen(
+            command, env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
+        )
+
+
+def ledgers(directory: Path) -> list[ledger.Ledger]:
+    """Every ledger of a drill, in a stable order."""
+    return [ledger.read(path) for path in sorted(directory.glob("*.jsonl")) if path.name != record.EVENTS]
+
+
+def await_ready(directory: Path, probes: Sequence[str], timeout: float = READY) -> list[str]:
+    """Wait until every probe has seen its first good answers. What those say that have not."""
+    end = time.monotonic() + timeout
+    while True:
+        found = [ledger.read(directory / f"{name}.jsonl") for name in probes]
+        waiting = [its for its in found if "ready" not in its.facts]
+        if not waiting:
+            return []
+        if time.monotonic() > end:
+            return [f"the probe {its.probe} sees nothing good before the drill: {last_words(directory, its)}" for its in waiting]
+        time.sleep(0.5)
+
+
+def last_words(directory: Path, its: ledger.Ledger) -> str:
+    """Why a probe is not ready."""
+    failed = next((one for one in reversed(its.attempts) if one.state != "ok"), None)
+    path = directory / f"{its.probe}.err"
+    errors = path.read_text(encoding="utf-8", errors="replace").strip().splitlines() if path.exists() else []
+    return (failed.detail if failed else "") or str(its.facts.get("unfound", "")) or (errors[-1] if errors else "no word of it")
+
+
+def stop(directory: Path) -> None:
+    """The probes look at what is there, and end."""
+    (directory / record.STOP).touch()
+    end = time.monotonic() + guardian.ENDING + 30
+    while (directory / SETTINGS).exists() and time.monotonic() < end:
+        time.sleep(0.2)
+    (directory / SETTINGS).unlink(missing_ok=True)
+
+
+def keep(directory: Path, to: Path) -> None:
+    """The ledgers, beside the report."""
+    shutil.rmtree(to, ignore_errors=True)
+    to.mkdir(parents=True)
+    for path in [*directory.glob("*.jsonl"), *directory.glob("*.err")]:
+        if path.stat().st_size:
+            shutil.copyfile(path, to / path.name)

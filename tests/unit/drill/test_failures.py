@@ -1,0 +1,222 @@
+"""Failures as data: which there are, whom each strikes, and what the topology bears."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Case, DrillError, Situation
+
+HOSTS = ["mon1", "mon2", "mon3"]
+EVERYWHERE = (
+    "monitored",
+    "load_balancer",
+    "alertmanager",
+    "thanos_query",
+    "thanos_query_frontend",
+    "object_store",
+    "etcd",
+    "postgresql",
+    "grafana",
+)
+DEMO: dict[str, list[str]] = {
+    "all": HOSTS,
+    **{group: HOSTS for group in EVERYWHERE},
+    "prometheus": ["mon1", "mon2"],
+    "thanos_store": ["mon2", "mon3"],
+    "thanos_compact": ["mon3"],
+}
+VIRTUAL = "192.0.2.100"
+DATA = failures.load()
+
+
+def names(*wanted: str, groups: dict[str, list[str]] | None = None, **given: Any) -> list[str]:
+    return [case.name for case in failures.choose(wanted, DEMO if groups is None else groups, VIRTUAL, **given)]
+
+
+def struck(name: str, holder: str = "", leader: str = "", groups: dict[str, list[str]] | None = None) -> list[str]:
+    return failures.strike(Case(DATA[name]), DEMO if groups is None else groups, Situation(holder, leader))
+
+
+def unborne(name: str, hosts: list[str], **groups: list[str]) -> list[str]:
+    return failures.unbearable(DATA[name], hosts, {**DEMO, **groups})
+
+
+# --- the data -------------------------------------------------------------------------------------------------------
+
+
+def test_every_daemon_is_killed_hung_and_stopped() -> None:
+    done = {(its.daemon, its.do) for its in DATA.values()}
+    assert {(component, deed) for component in COMPONENTS for deed in ("kill", "hang", "stop")} - done == set()
+
+
+def test_every_kind_of_failure_is_drilled() -> None:
+    assert {its.do for its in DATA.values()} == set(failures.DEEDS)
+    assert {its.do for its in DATA.values() if its.core} >= {"kill", "hang", "power_cut", "cut_off"}
+    assert any(its.core and its.whom == "leader" for its in DATA.values())
+
+
+def test_each_failure_is_one_line() -> None:
+    lines = [line for line in failures.DATA.read_text(encoding="utf-8").splitlines() if line and not line.startswith(("#", "---"))]
+    assert len(lines) == len(DATA)
+
+
+@pytest.mark.parametrize(
+    ("name", "probe", "seconds"),
+    [
+        ("haproxy_killed", "query", 2),
+        ("holder_power_cut", "address", 4),
+        ("grafana_killed", "grafana", 3),
+        ("thanos_query_killed", "query", 3),
+        ("prometheus_killed", "query", 10),
+        ("sidecar_hung", "query", 15),
+        ("store_hung", "query", 15),
+        ("postgresql_switched_over", "database", 5),
+        ("postgresql_crashed", "database", 15),
+        ("leader_power_cut", "database", 30),
+        ("etcd_killed", "database", 5),
+    ],
+)
+def test_promises_are_those_that_are_made_to_people(name: str, probe: str, seconds: float) -> None:
+    its = DATA[name].promise
+    assert its.get(probe, its.get("default", 2)) <= seconds
+
+
+@pytest.mark.parametrize("name", [name for name, its in DATA.items() if not its.beyond])
+def test_nothing_that_a_topology_bears_may_lose_anything(name: str) -> None:
+    assert not {"lost", "holes", "wrong", "stale", "pages_lost", "alerts"} & {
+        key for key, value in DATA[name].promise.items() if value != 0
+    }
+    assert (DATA[name].promise.get("page_copies") or 1) <= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("{do: kill, whom: one prometheus, for: 5}", "promise"),
+        ("{do: kil, whom: one prometheus, for: 5, promise: {}}", "kil"),
+        ("{do: kill, whom: some prometheus, for: 5, promise: {}}", "some prometheus"),
+        ("{do: kill, whom: one promtheus, for: 5, promise: {}}", "one promtheus"),
+        ("{do: kill, daemon: promtheus, whom: one prometheus, for: 5, promise: {}}", "promtheus"),
+        ("{do: kill, whom: one prometheus, for: 5, promise: {qury: 1}}", "qury"),
+    ],
+)
+def test_a_line_that_is_wrong_is_named(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "failures.yml").write_text(f"broken: {text}\n", encoding="utf-8")
+    with pytest.raises(DrillError, match=named) as caught:
+        failures.load(tmp_path / "failures.yml")
+    assert "failure broken" in str(caught.value)
+
+
+# --- choice ---------------------------------------------------------------------------------------------------------
+
+
+def test_names_patterns_core_and_all() -> None:
+    assert names("haproxy_killed", "prometheus_killed") == ["prometheus_killed", "haproxy_killed"]
+    assert names("grafana_*") == ["grafana_killed", "grafana_hung", "grafana_stopped"]
+    assert names("host_power_cut") == [f"host_power_cut@{host}" for host in HOSTS]
+    assert set(names("core")) == {its.name for its in DATA.values() if its.core}
+    assert len(names("all", beyond=True)) == len(DATA) + 2
+
+
+def test_what_is_more_than_any_topology_bears_is_named_or_allowed() -> None:
+    assert "all_hosts_off" not in names("all") and "etcd_quorum_lost" not in names("etcd_*")
+    assert "all_hosts_off" in names("all", beyond=True) and names("all_hosts_off") == ["all_hosts_off"]
+
+
+def test_repetitions_and_a_host() -> None:
+    found = failures.choose(["prometheus_killed"], DEMO, VIRTUAL, repeat=3, host="mon2")
+    assert [(case.name, case.turn) for case in found] == [("prometheus_killed@mon2", turn) for turn in (1, 2, 3)]
+    with pytest.raises(DrillError, match="prometheus_killed cannot strike mon3: it is for mon1, mon2"):
+        names("prometheus_killed", host="mon3")
+
+
+def test_what_the_inventory_lacks_is_left_out_unless_it_is_named() -> None:
+    bare = {"all": ["a", "b"], "prometheus": ["a", "b"], "load_balancer": ["a", "b"]}
+    found = names("all", groups=bare)
+    assert "prometheus_killed" in found and not [name for name in found if name.startswith(("grafana", "patroni", "leader", "etcd"))]
+    with pytest.raises(DrillError, match="grafana_killed: the inventory has no Grafana"):
+        names("grafana_killed", groups=bare)
+    with pytest.raises(DrillError, match="haproxy_killed: the inventory has no virtual address"):
+        failures.choose(["haproxy_killed"], DEMO, "")
+
+
+def test_a_name_that_is_not_known_is_told_with_what_was_meant() -> None:
+    with pytest.raises(DrillError, match="no failure is called 'promethus_killed': did you mean prometheus_killed"):
+        names("promethus_killed")
+
+
+def test_an_inventory_tightens_and_loosens_promises() -> None:
+    its = DATA["haproxy_killed"]
+    assert failures.promised(its, {}) == {"default": 2}
+    assert failures.promised(its, {"all": {"page_copies": 2}, "haproxy_killed": {"default": 1}}) == {"default": 1, "page_copies": 2}
+    with pytest.raises(DrillError, match=r"drill_objectives\.haproxy_killed"):
+        failures.promised(its, {"haproxy_killed": {"defalt": 1}})
+
+
+# --- whom -----------------------------------------------------------------------------------------------------------
+
+
+def test_selectors_follow_who_does_what_now() -> None:
+    assert struck("haproxy_killed", holder="mon2") == ["mon2"]
+    assert struck("leader_power_cut", leader="mon3") == ["mon3"]
+    assert struck("compactor_host_power_cut") == ["mon3"]
+    assert struck("all_hosts_off") == HOSTS
+    assert len(struck("etcd_quorum_lost")) == 2
+    with pytest.raises(DrillError, match="nobody is leader of the database"):
+        struck("leader_power_cut", holder="mon1")
+
+
+@pytest.mark.parametrize(
+    ("holder", "leader", "expected"), [("mon1", "mon2", "mon3"), ("mon3", "mon1", "mon2"), ("mon2", "mon2", "mon1"), ("", "", "mon1")]
+)
+def test_one_of_them_is_one_that_does_nothing_else(holder: str, leader: str, expected: str) -> None:
+    assert struck("thanos_query_killed", holder, leader) == [expected]
+
+
+def test_where_every_member_does_something_else_the_leader_is_spared() -> None:
+    assert struck("prometheus_host_power_cut", holder="mon1", leader="mon2") == ["mon1"]
+    assert struck("prometheus_host_power_cut", holder="mon2", leader="mon1") == ["mon2"]
+
+
+# --- what is borne --------------------------------------------------------------------------------------------------
+
+
+def test_three_hosts_bear_the_loss_of_any_one() -> None:
+    for host in HOSTS:
+        assert unborne("host_power_cut", [host]) == []
+
+
+def test_a_component_of_one_member_bears_none() -> None:
+    assert unborne("prometheus_killed", ["mon1"], prometheus=["mon1"]) == [
+        "Prometheus would have no member left",
+    ]
+    assert "Prometheus would have no member left" in unborne("host_power_cut", ["mon1"], prometheus=["mon1"])
+    # It is not about a daemon of other hosts.
+    assert unborne("host_power_cut", ["mon2"], prometheus=["mon1"]) == []
+
+
+def test_a_quorum_and_three_copies_bear_a_minority() -> None:
+    assert unborne("etcd_killed", ["mon1"]) == []
+    assert unborne("etcd_killed", ["mon1"], etcd=["mon1", "mon2"]) == ["etcd would keep 1 of 2 members, no majority"]
+    assert unborne("object_store_killed", ["mon1"], object_store=["mon1", "mon2"]) == [
+        "Garage object store would keep 1 of 2 members, no majority"
+    ]
+    four = ["mon1", "mon2", "mon3", "mon4"]
+    assert failures.bears(COMPONENTS["etcd"], four, ["mon1", "mon2"]) == "etcd would keep 2 of 4 members, no majority"
+
+
+def test_a_compactor_may_always_rest() -> None:
+    assert unborne("compactor_killed", ["mon3"]) == []
+
+
+def test_a_switch_over_needs_somebody_to_switch_to() -> None:
+    assert unborne("postgresql_switched_over", ["mon1"]) == []
+    assert unborne("postgresql_switched_over", ["mon1"], postgresql=["mon1"]) == ["PostgreSQL has no standby to switch over to"]
+
+
+def test_what_is_beyond_is_meant_to_be() -> None:
+    assert unborne("all_hosts_off", HOSTS) == []

@@ -1,0 +1,82 @@
+"""The report as programs read it: JSON, JUnit, history."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import report
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, Ledger
+
+from tests.unit.drill.results import START, result, run
+
+
+def test_a_missed_promise_is_a_sentence() -> None:
+    assert result("haproxy_hung", "x", 9, 5).reasons == ["query: outage 9 s, promised 5 s (first: connection refused <by> somebody)"]
+    assert result("haproxy_hung", "x", 3, 5).reasons == []
+
+
+def test_repetitions_have_a_median_and_a_worst() -> None:
+    (its,) = [one for one in report.summary(run().results) if one["figure"] == "query outage"]
+    assert (its["name"], its["median"], its["worst"], its["limit"], its["runs"], its["kept"]) == ("haproxy_hung", 2.5, 9, 5, 3, 2)
+
+
+def test_the_whole_report_is_json() -> None:
+    found = json.loads(json.dumps(run().as_dict()))
+    assert found["states"] == {"passed": 2, "failed": 1, "not run": 1, "error": 1}
+    assert [its["state"] for its in found["results"]] == ["passed", "passed", "failed", "not run", "error"]
+    assert [report.Result(**its).name for its in found["results"]][0] == "haproxy_hung"
+
+
+def test_junit_has_a_case_for_each_drill_and_never_counts_what_was_not_run_as_passed() -> None:
+    suite = ElementTree.fromstring(report.junit(run())).find("testsuite")
+    assert suite is not None
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["5", "1", "1", "1"]
+    outcome = {case.get("name"): [child.tag for child in case if child.tag != "system-out"] for case in suite}
+    assert outcome == {
+        "haproxy_hung": [],
+        "haproxy_hung (2)": [],
+        "haproxy_hung (3)": ["failure"],
+        "clock_stepped": ["skipped"],
+        "leader_power_cut": ["error"],
+    }
+    skipped = suite.find("testcase/skipped")
+    assert skipped is not None and skipped.get("message") == "a container has the clock of its machine"
+
+
+def test_junit_holds_whatever_a_client_saw() -> None:
+    its = run()
+    its.results[2].reasons = ["\x00\x1b[31mred\ufffe"]
+    assert ElementTree.fromstring(report.junit(its)) is not None
+
+
+def test_the_history_grows_and_outlives_a_broken_line(tmp_path: Path) -> None:
+    first = report.remember(tmp_path, run())
+    assert [(its["name"], its["state"]) for its in first] == [("haproxy_hung", "passed")] * 2 + [("haproxy_hung", "failed")]
+    with (tmp_path / report.HISTORY).open("a", encoding="utf-8") as file:
+        file.write('{"at": 1, "na')
+        file.write("\n")
+    assert len(report.remember(tmp_path, run())) == 6
+    assert report.trend(first, "haproxy_hung") == [(START, 0.3, "passed"), (START, 0.5, "passed"), (START, 1.8, "failed")]
+    assert report.trend(first, "other") == []
+
+
+def test_a_row_of_the_time_line_has_its_outages() -> None:
+    attempts = [Attempt(n, n, n + 0.1, "error" if 3 <= n < 6 else "ok", "read", "refused" if 3 <= n < 6 else "") for n in range(1, 10)]
+    assert report.lines([Ledger("grafana", attempts)]) == [
+        {"probe": "grafana", "kind": "read", "start": 1, "end": 9.1, "attempts": 9, "failed": 3, "outages": [[3, 6, "refused"]]}
+    ]
+
+
+def test_moves_are_told_by_the_names_of_hosts() -> None:
+    rows = [Attempt(n, n, n + 0.1, "ok", "", "192.0.2.1" if n < 3 else "192.0.2.2") for n in range(1, 5)]
+    found = report.moves([Ledger("database", rows), Ledger("query", rows)], {"192.0.2.1": "mon1", "192.0.2.2": "mon2"})
+    assert [(its["what"], its["host"]) for its in found] == [("database", "mon1"), ("database", "mon2")]
+
+
+def test_what_probes_cost_is_said() -> None:
+    attempts = [Attempt(n, n / 5, n / 5 + 0.01) for n in range(51)]
+    assert report.cost([Ledger("query", attempts, cost={"cpu": 0.5, "wall": 10})]) == {
+        "query": {"processor": 0.05, "attempts a second": 5.1}
+    }
