@@ -51,10 +51,9 @@ def words(values: Sequence[str]) -> str:
 
 
 def kill(its: Mapping[str, Any]) -> Fault:
-    units = words(its["units"])
-    return Fault(
-        f"systemctl kill --kill-whom=all --signal=KILL {units}", f"systemctl reset-failed {units} || true\nsystemctl start {units}"
-    )
+    units, whom = words(its["units"]), "main" if its.get("main_process") else "all"
+    mend = f"systemctl reset-failed {units} || true\nsystemctl start {units}"
+    return Fault(f"systemctl kill --kill-whom={whom} --signal=KILL {units}", mend)
 
 
 def hang(its: Mapping[str, Any]) -> Fault:

@@ -25,8 +25,8 @@ def attempts(bad: Iterable[tuple[float, float]] = (), state: State = "error", un
     return found
 
 
-def figures(its: Ledger, moments: Moments = MOMENTS, **limits: float | None) -> dict[str, Figure]:
-    found = judge.judge([its], moments, Promise(limits))
+def figures(its: Ledger, **limits: float | None) -> dict[str, Figure]:
+    found = judge.judge([its], MOMENTS, Promise(limits))
     return {" ".join(part for part in (one.kind, one.name) if part): one for one in found}
 
 

@@ -1,0 +1,142 @@
+"""How failures are made on a host: the scripts, and that what mends is there before anything is broken."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils import faults
+
+EVERY: dict[str, dict[str, Any]] = {
+    "kill": {"units": ["a.service"]},
+    "hang": {"units": ["a.service", "b c.service"]},
+    "stop": {"units": ["a.service"]},
+    "crash": {"path": "/var/lib/postgresql"},
+    "switch_over": {"path": "/etc/patroni", "name": "mon1", "cluster": "demo"},
+    "cut_off": {"peers": ["192.0.2.1", "2001:db8::1"]},
+    "cut_off_in": {"peers": ["192.0.2.1"]},
+    "cut_off_out": {"peers": ["192.0.2.1"]},
+    "lossy": {"peers": ["192.0.2.1"]},
+    "slow": {"peers": ["192.0.2.1"]},
+    "disk_full": {"units": ["a.service"], "path": "/var/lib/a", "stage": True},
+    "clock_step": {},
+    "certificate_expired": {"units": ["a.service"], "files": {"host.pem": "x\n"}},
+    "sysrq": {},
+    "mark": {"path": "/var/lib/textfile"},
+}
+
+
+def made(name: str, **given: Any) -> faults.Fault:
+    return faults.FAULTS[name](EVERY[name] | given)
+
+
+@pytest.mark.parametrize("name", faults.FAULTS)
+def test_every_script_is_one_that_a_shell_can_read(name: str) -> None:
+    for script in (made(name).inject, made(name).mend, made(name).check):
+        done = subprocess.run(["/bin/sh", "-n", "-c", script], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("name", "send"), [("kill", "KILL"), ("hang", "STOP")])
+def test_a_daemon_with_others_below_it_is_struck_alone(name: str, send: str) -> None:
+    assert f"--kill-whom=all --signal={send}" in made(name).inject
+    assert f"--kill-whom=main --signal={send}" in made(name, main_process=True).inject
+
+
+def dropped(name: str) -> set[str]:
+    """(chain, direction) of each rule."""
+    return {" ".join(line.split()[3:8]) for line in made(name).inject.splitlines() if "-j DROP" in line and line.startswith("iptables")}
+
+
+def test_one_way_is_one_way() -> None:
+    comes, goes = "MONITORING_HA_DRILL_INPUT ! -i lo -s", "MONITORING_HA_DRILL_OUTPUT ! -o lo -d"
+    assert dropped("cut_off_in") == {comes} and dropped("cut_off_out") == {goes} and dropped("cut_off") == {comes, goes}
+
+
+def test_each_family_of_addresses_has_its_filter() -> None:
+    assert "ip6tables -w -A MONITORING_HA_DRILL_INPUT ! -i lo -s 2001:db8::1 -j DROP" in made("cut_off").inject
+    assert "ip6tables" not in made("cut_off_in").inject
+
+
+def test_a_disk_of_its_own_is_filled_and_another_one_only_where_it_is_allowed() -> None:
+    assert "mount" not in made("disk_full", stage=False).inject
+    assert "is not a file system of its own" in faults.impossible(made("disk_full", stage=False, path="/usr/bin"))
+    assert "mount -t tmpfs" in made("disk_full").inject
+
+
+def test_a_mark_comes_and_goes(tmp_path: Path) -> None:
+    mark = made("mark", path=str(tmp_path))
+    assert faults.impossible(mark) == ""
+    faults.shell(mark.inject)
+    file = tmp_path / "monitoring_ha_drill.prom"
+    assert file.read_text() == "monitoring_ha_drill 1\n" and file.stat().st_mode & 0o777 == 0o644
+    faults.shell(mark.mend)
+    assert list(tmp_path.iterdir()) == []
+    assert faults.impossible(made("mark", path=str(tmp_path / "none"))) == f"{tmp_path}/none is not there"
+
+
+def test_an_identity_that_has_run_out_and_the_own_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = tmp_path / "etc" / ".pki.trees" / "1"
+    tree.mkdir(parents=True)
+    for name in ("ca.pem", "host.pem"):
+        (tree / name).write_text(f"own {name}\n")
+    (tree / "host.key").write_text("own key\n")
+    (tree / "host.key").chmod(0o640)
+    link = tmp_path / "etc" / "pki"
+    link.symlink_to(".pki.trees/1")
+    monkeypatch.setattr(faults, "IDENTITY", str(link))
+    monkeypatch.setattr(faults, "DIRECTORY", str(tmp_path))
+    fault = made("certificate_expired", units=[], files={"host.pem": "old\n", "host.key": "old key\n"})
+    assert faults.impossible(fault) == ""
+    faults.shell(fault.inject)
+    assert [(link / name).read_text() for name in ("ca.pem", "host.pem", "host.key")] == ["own ca.pem\n", "old\n", "old key\n"]
+    assert (link / "host.key").stat().st_mode & 0o777 == 0o640
+    faults.shell(fault.mend)
+    assert (link / "host.pem").read_text() == "own host.pem\n" and os.readlink(link) == ".pki.trees/1"
+    assert sorted(path.name for path in link.parent.iterdir()) == [".pki.trees", "pki"]
+    # Once more does no harm.
+    faults.shell(fault.mend)
+    assert (link / "host.pem").read_text() == "own host.pem\n"
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A host whose systemd only writes down what it is told."""
+    said: list[str] = []
+    real = faults.shell
+
+    def shell(script: str, timeout: float = 300) -> str:
+        if "systemctl" in script or "systemd-run" in script:
+            said.append(script)
+            script = "\n".join(line for line in script.splitlines() if line.startswith("/bin/sh"))
+        return real(script, timeout) if script else ""
+
+    monkeypatch.setattr(faults, "DIRECTORY", str(tmp_path / "drill"))
+    monkeypatch.setattr(faults, "shell", shell)
+    return said
+
+
+def test_what_mends_is_on_disk_and_armed_and_goes_when_it_is_done(host: list[str], tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
+    faults.arm("hang", f"rm -f {tmp_path}/broken", 90)
+    path = tmp_path / "drill" / "hang.mend"
+    assert path.stat().st_mode & 0o777 == 0o600 and faults.armed() == ["hang"]
+    assert f"--unit=monitoring-ha-drill-hang --on-active=90 --timer-property=AccuracySec=1s /bin/sh {path}" in host[0]
+    assert faults.mend("hang") is True
+    assert not (tmp_path / "broken").exists() and faults.armed() == []
+    assert faults.mend("hang") is False
+
+
+def test_a_command_that_fails_on_the_way_does_not_keep_the_rest_from_being_mended(host: list[str], tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
+    faults.arm("cut_off", f"false\nrm -f {tmp_path}/broken", 90)
+    faults.mend("cut_off")
+    assert not (tmp_path / "broken").exists() and faults.armed() == [] and host
+
+
+def test_a_script_that_fails_says_what_it_said() -> None:
+    with pytest.raises(faults.FaultError, match="no such luck"):
+        faults.shell("echo no such luck >&2; exit 3")
