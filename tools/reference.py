@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Frontend, Port
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures
 
 from tools.steps import ROOT
 
@@ -41,6 +42,16 @@ def comes_in(front: Frontend) -> str:
     if front.mode == "tcp" or front.own_login:
         return "its own users"
     return "client certificate" if front.client_certificate else "password, or client certificate"
+
+
+def promise(its: failures.Failure) -> str:
+    """What a failure may cost, in words."""
+    words = []
+    for name, limit in its.promise.items():
+        what = {"default": "everything else", "page_copies": "pages for one alert", "alerts": "pages"}.get(name, name.replace("_", " "))
+        seconds = name in failures.SECONDS
+        words.append(f"{what}: {'not judged' if limit is None else f'{limit:g} s' if seconds else f'{limit:g}'}")
+    return ", ".join(words) or "nothing is noticed"
 
 
 def page() -> str:
@@ -82,6 +93,27 @@ def page() -> str:
     )
     lines += ["## Secrets", ""]
     lines += table(("variable", "component", "remedy"), ((f"`{s.variable}`", c.title, s.remedy) for c in found for s in c.secrets))
+    lines += [
+        "## Drills",
+        "",
+        "What can be drilled ([drills](drills.md)), for how many seconds, and after how many clients have to get the right answer again.",
+        "Probes that are not named notice nothing: 2 s. Wherever it does not say otherwise, no acknowledged write and no page is lost,",
+        "no answer is wrong or stale, no data are missing, and nobody is paged twice.",
+        "",
+    ]
+    lines += table(
+        ("`drill`", "what", "whom", "seconds", "promise"),
+        (
+            (
+                f"`{its.name}`",
+                its.title,
+                its.whom,
+                f"{its.seconds:g}",
+                promise(its) + (" (beyond what a topology bears)" if its.beyond else ""),
+            )
+            for its in failures.load().values()
+        ),
+    )
     return "\n".join(lines).rstrip() + "\n"
 
 

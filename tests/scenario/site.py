@@ -37,6 +37,7 @@ def play(
     variables: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     strategy: str = "mitogen_linear",
+    timeout: float = 900,
 ) -> Played:
     """Run a playbook on the scenario's hosts, with further variables on top of its own."""
     scenario = Path(os.environ["MONITORING_HA_STATE"]).name
@@ -45,7 +46,7 @@ def play(
     command += ["-e", f"@molecule/{scenario}/vars.yml", "-e", json.dumps(dict(variables or {})), f"playbooks/{name}.yml", *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     own = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_STRATEGY": strategy, "NO_COLOR": "1"}
-    done = subprocess.run(command, cwd=ROOT, env={**clean, **own, **(environment or {})}, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, cwd=ROOT, env={**clean, **own, **(environment or {})}, capture_output=True, text=True, timeout=timeout)
     start = done.stdout.find("{\n")
     assert start >= 0, done.stdout + done.stderr
     report, _ = json.JSONDecoder().raw_decode(done.stdout, start)

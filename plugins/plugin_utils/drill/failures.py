@@ -36,8 +36,10 @@ DEEDS = {
     "certificate_expired": "the certificate has expired",
 }
 WHICH = ("one", "each", "all", "most")
+#: Limits in seconds without the right answer, by the names of probes.
+SECONDS = {"default", "query", "grafana", "database", "objects", "address", "pages"}
 LIMITS = {
-    *("default", "query", "grafana", "database", "objects", "address", "pages"),
+    *SECONDS,
     *("alerts", "page_copies", "page_delay", "pages_lost", "unreached", "holes", "tail", "wrong", "stale", "lost"),
 }
 

@@ -1,0 +1,77 @@
+"""Failover drills of a scenario, run as a user runs them; what is asserted is what their report says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.scenario.site import Played, play
+from tests.scenario.stack import Stack
+
+#: Seconds that one drill may take at most, with everything around it.
+LONGEST = 420
+#: Seconds that a run takes beside its drills.
+AROUND = 120
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """A run of drills. results: as in the report."""
+
+    played: Played
+    results: Sequence[Mapping[str, Any]]
+    directory: Path
+
+    def of(self, name: str) -> list[Mapping[str, Any]]:
+        """Every repetition of a drill, on whichever host."""
+        return [its for its in self.results if its["name"].partition("@")[0] == name]
+
+    @property
+    def only(self) -> Mapping[str, Any]:
+        (found,) = self.results
+        return found
+
+
+def report_directory(name: str = "drill-report") -> Path:
+    """Below build/, where it is kept."""
+    return Path(os.environ["MONITORING_HA_STATE"]) / name
+
+
+def drill(*names: str, count: int = 1, report: str = "drill-report", **variables: Any) -> Drilled:
+    """Run drills. count: how many they may come to, for the time that they get."""
+    directory = report_directory(report)
+    given = {"drill": list(names), "drill_report": str(directory), **variables}
+    done = play("drill", variables=given, strategy="linear", timeout=AROUND + count * LONGEST)
+    path = directory / "report.json"
+    results = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else []
+    return Drilled(done, results, directory)
+
+
+def account(results: Sequence[Mapping[str, Any]]) -> str:
+    """What was measured, and what was not kept, for whoever reads the test's output."""
+    lines = []
+    for its in results:
+        outages = [f"{f['probe']} {f['kind']} {f['value']:g} s".replace("  ", " ") for f in its["figures"] if f["name"] == "outage"]
+        lines.append(f"{its['name']} ({', '.join(its['hosts'])}): {its['state']}; {', '.join(outages)}")
+        lines += [f"    {reason}" for reason in its["reasons"]]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def bent(stack: Stack, hosts: Sequence[str], path: str, change: str, then: str) -> Iterator[None]:
+    """A file of some hosts is another one while the block runs. change: for sed. then: what makes the daemon read it."""
+    file, copy = shlex.quote(path), f"/root/{Path(path).name}.before"
+    try:
+        for host in hosts:
+            stack.run(host, f"cp -a -L {file} {copy} && sed -i --follow-symlinks {shlex.quote(change)} {file} && ! cmp -s {file} {copy}")
+            stack.run(host, then)
+        yield
+    finally:
+        for host in hosts:
+            stack.run(host, f"[ ! -e {copy} ] || {{ cat {copy} >{file} && rm {copy}; }}; {then}")
