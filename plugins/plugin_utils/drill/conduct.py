@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures, faults_of, judge, page, record, report, watch
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures, faults_of, guardian, judge, page, record, report, watch
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Case, DrillError
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 
@@ -109,6 +110,15 @@ def put(options: Options, result: report.Result) -> None:
     record.secret(options.verdict(options.index), result.as_dict())
 
 
+def running(options: Options) -> int:
+    """The process of a run that goes on in the same directory; 0 when there is none."""
+    try:
+        process = int((options.work / "process").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+    return process if guardian.alive(process) and process != os.getppid() else 0
+
+
 # --- choose ---------------------------------------------------------------------------------------------------------
 
 
@@ -127,8 +137,11 @@ def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     probes, without = stack.probes(options.pager, options.probes)
     if not probes:
         raise DrillError(f"nothing of this stack can be measured: {'; '.join(without) or 'it has no front end'}")
+    if other := running(options):
+        raise DrillError(f"drills are going on already (process {other}): two failures at once prove nothing")
     shutil.rmtree(options.work, ignore_errors=True)
     options.work.mkdir(parents=True, mode=0o700)
+    (options.work / "process").write_text(str(os.getppid()), encoding="utf-8")
     left_out = stack.left_out()
     record.secret(
         options.work / "run.json", {"started": time.time(), "versions": stack.versions(), "without": without, "left_out": left_out}

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import durations, gates, topology, verification
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered, metric
 from ansible_collections.monitoring.ha.plugins.plugin_utils import summary
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures, rule
 
@@ -95,7 +95,20 @@ class Stack:
         fronts = topology.frontends(self.groups, self.hostvars, self.variables)
         login = self.endpoints.get("query", {})
         seen = verification.verify(self.targets(), fronts, {}, self.identity, login.get("user", ""), login.get("password", ""), LOOK)
-        return [f"{one.title} ({one.where}): {'; '.join(one.missing)}" for one in seen if one.missing]
+        found = [f"{one.title} ({one.where}): {'; '.join(one.missing)}" for one in seen if one.missing]
+        return found or self.turns()
+
+    def turns(self) -> list[str]:
+        """Why Alertmanagers would notify at the same time: two have the same turn for a while after one has come back."""
+        taken: dict[float, list[str]] = {}
+        for its in topology.endpoints("alertmanager", self.groups, self.hostvars):
+            try:
+                text = replace(self.identity, address=its.address, port=its.port).text("/metrics")
+            except Unanswered as error:
+                return [f"Alertmanager ({its.host}): {error}"]
+            for turn in metric(text, "alertmanager_peer_position"):
+                taken.setdefault(turn, []).append(its.host)
+        return [f"Alertmanager ({', '.join(hosts)}): they have the same turn" for hosts in taken.values() if len(hosts) > 1]
 
     def whole(self, timeout: float) -> list[str]:
         """Wait until the stack is whole. What is missing when time is up; empty when nothing is."""
