@@ -1,0 +1,159 @@
+"""How drills are conducted: what is refused before anything is touched, and what is told afterwards."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.monitoring.ha.plugins.module_utils import certificates
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, record, rule
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.conduct import Options
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
+from cryptography import x509
+
+from tests.unit.drill.test_failures import DEMO
+from tests.unit.identities import Site
+from tests.unit.plays import command
+from tools.steps import ROOT
+
+HOSTVARS: dict[str, dict[str, Any]] = {
+    host: {"ha_address": f"192.0.2.1{number}", "drill_power_off": f"cut {host}", "drill_power_on": f"give {host}"}
+    for number, host in enumerate(("mon1", "mon2", "mon3"))
+}
+VARIABLES = {"ha_virtual_address": "192.0.2.100", "ha_cluster": "demo", "haproxy_users": {"admin": "secret"}}
+
+
+def stack(pki: str = "/nowhere", **of_mon1: Any) -> Stack:
+    return Stack(DEMO, {**HOSTVARS, "mon1": {**HOSTVARS["mon1"], **of_mon1}}, VARIABLES, pki)
+
+
+def options(directory: Path, **given: Any) -> Options:
+    return Options.of({"directory": str(directory), "allowed": True, "wanted": "haproxy_killed", **given})
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"drill": "haproxy_killed", "drills_allowed": "false"}, "set drills_allowed: true in an inventory that may be drilled"),
+        ({"drill": "haproxy_kiled"}, "did you mean haproxy_killed"),
+        ({}, "say what is drilled"),
+        ({"drill": "haproxy_killed", "drill_host": "mon9"}, "haproxy_killed cannot strike mon9"),
+        ({"drill": "haproxy_killed", "drill_objectives": {"haproxy_killed": {"defalt": 1}}}, "drill_objectives.haproxy_killed"),
+        ({"drill": "haproxy_killed", "drills_allowed": "perhaps"}, "argument 'drill_allowed' is of type str"),
+    ],
+)
+def test_a_run_that_makes_no_sense_touches_nothing(tmp_path: Path, words: dict[str, Any], said: str) -> None:
+    given = {"demo_state": str(tmp_path / "demo"), "drill_report": str(tmp_path / "report"), **words}
+    done = command("ansible-playbook", "-i", "inventories/demo", "-e", json.dumps(given), "playbooks/drill.yml", home=tmp_path)
+    assert done.returncode == 2 and said in " ".join((done.stdout + done.stderr).split()), done.stdout + done.stderr
+    # The task that asks hosts was not come to.
+    assert "unreachable=0" in done.stdout and not (tmp_path / "report").exists()
+
+
+def test_drills_are_refused_where_no_inventory_allows_them(tmp_path: Path) -> None:
+    inventory = {"all": {"hosts": {"mon1": {"ha_address": "192.0.2.1"}}, "children": {"prometheus": {"hosts": {"mon1": {}}}}}}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+    done = command("ansible-playbook", "-i", str(tmp_path / "hosts.yml"), "-e", "drill=all", "playbooks/drill.yml", home=tmp_path)
+    assert done.returncode == 2 and "drills_allowed: true" in " ".join((done.stdout + done.stderr).split())
+
+
+def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
+    its = options(tmp_path)
+    its.work.mkdir()
+    (its.work / "process").write_text("1", encoding="utf-8")
+    assert conduct.running(its) == 1
+    (its.work / "process").write_text("4194303", encoding="utf-8")
+    assert conduct.running(its) == 0
+
+
+def test_words_of_the_command_line_are_taken_for_what_they_mean(tmp_path: Path) -> None:
+    its = options(tmp_path, allowed="yes", going_on="false", wanted="a, b_*,", repeat="3", seconds="7.5", host=None)
+    assert (its.allowed, its.going_on, its.wanted, its.repeat, its.seconds, its.host) == (True, False, ["a", "b_*"], 3, 7.5, "")
+    with pytest.raises(DrillError, match="repeat is 'often'"):
+        options(tmp_path, repeat="often")
+    with pytest.raises(DrillError, match="unknown option hosts"):
+        options(tmp_path, hosts="mon1")
+
+
+# --- what is done ---------------------------------------------------------------------------------------------------
+
+
+def given(name: str, host: str = "mon1", **of_mon1: Any) -> dict[str, Any]:
+    (its,) = faults_of.faults(failures.load()[name], [host], stack(**of_mon1), stage=True)
+    return its
+
+
+def test_what_is_done_follows_from_catalogue_and_inventory() -> None:
+    assert given("prometheus_hung")["given"]["units"] == ["prometheus.service"]
+    assert given("patroni_killed")["given"]["main_process"] is True and given("grafana_killed")["given"]["main_process"] is False
+    assert given("host_cut_off")["given"]["peers"] == ["192.0.2.11", "192.0.2.12", "192.0.2.100"]
+    assert given("prometheus_disk_full")["given"]["path"] == "/var/lib/prometheus"
+    switched = given("postgresql_switched_over", postgresql_name="one", ha_cluster="site")["given"]
+    assert (switched["name"], switched["cluster"], switched["path"]) == ("one", "site", "/etc/monitoring-ha/patroni")
+
+
+def test_power_is_cut_by_the_inventorys_commands_or_not_at_all() -> None:
+    its = given("host_power_cut")
+    assert its["given"] == {"host": "mon1", "off": "cut mon1", "on": "give mon1"} and its["unsupported"] == ""
+    assert given("host_power_cut", drill_power_off="")["unsupported"] == "mon1: drill_power_off says no command that cuts its power"
+    assert given("host_power_cut", drill_power_on="")["unsupported"] == "mon1: drill_power_on says no command that gives it power again"
+    its = given("host_power_cut", drill_power_off="sysrq", drill_power_on="")
+    assert its["fault"] == "sysrq" and its["unsupported"] == ""
+
+
+def test_an_expired_certificate_is_the_authoritys_own(pki: Site) -> None:
+    assert "its authority is not on the controller" in given("certificate_expired")["unsupported"]
+    now = datetime.now(certificates.UTC)
+    files = faults_of.expired(str(pki.directory), "server", "", now)
+    leaf = x509.load_pem_x509_certificate(files["host.pem"].encode())
+    authority = x509.load_pem_x509_certificate((pki.directory / "ca.pem").read_bytes())
+    assert leaf.not_valid_after_utc < now and certificates.signed_by(leaf, authority)
+    assert set(certificates.texts(certificates.names_of(leaf))) == {"localhost", "127.0.0.1"}
+    assert files["host-bundle.pem"] == files["host.pem"] + files["host.key"]
+
+
+def test_hosts_of_every_prometheus_mark_a_drill() -> None:
+    assert faults_of.marked(stack()) == ["mon1", "mon2"]
+
+
+def test_the_rule_fires_a_number_each_period_that_every_replica_sees() -> None:
+    assert [rule.period(interval) for interval in ("5s", "15s", "1m")] == [10, 30, 120]
+    (its,) = rule.rules("15s")["groups"][0]["rules"]
+    assert its["expr"] == 'count_values("number", floor(vector(time()) / 30)) and on () max(monitoring_ha_drill) == 1'
+    assert rule.life("15s") == 30 + 120
+
+
+# --- what is told ---------------------------------------------------------------------------------------------------
+
+
+def test_journals_are_put_in_the_order_of_their_times() -> None:
+    logs = {"mon1": "3.5 mon1 haproxy[1]: later\n-- no entries --\n", "mon2": "1.25 mon2 etcd[2]: first", "mon3": ""}
+    assert conduct.log_lines(logs) == [
+        {"at": 1.25, "host": "mon2", "line": "mon2 etcd[2]: first"},
+        {"at": 3.5, "host": "mon1", "line": "mon1 haproxy[1]: later"},
+    ]
+
+
+def test_a_drill_that_was_not_come_to_is_not_run_and_the_run_fails_by_the_one_that_broke_off(tmp_path: Path) -> None:
+    its = options(tmp_path, wanted=["haproxy_killed", "haproxy_hung"])
+    its.work.mkdir(parents=True)
+    record.secret(its.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
+    conduct.broken_off(stack(), its, RuntimeError("no such host"))
+    said: list[str] = []
+    told = conduct.tell(stack(), its, said.append)
+    assert told["failed"] and told["states"] == {"passed": 0, "failed": 0, "not run": 1, "error": 1}
+    assert "haproxy_killed: RuntimeError: no such host" in told["msg"] and "haproxy_hung: not run: drills had been stopped before" in said
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.json", "junit.xml", "history.jsonl"}
+
+
+def test_the_list_of_failures_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert not [name for name in failures.load() if f"| `{name}` |" not in page]
