@@ -1,6 +1,6 @@
 # Copyright (c) monitoring.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The steps of a drill on the controller: choose, begin, last, finish, log, tell. The role drill puts them in order."""
+"""The steps of a drill on the controller: choose, look, begin, last, finish, log, tell. The role drill puts them in order."""
 
 from __future__ import annotations
 

@@ -23,13 +23,14 @@ options:
   step:
     description:
       - V(choose) tells which drills are meant.
+      - V(look) tells whether the virtual address has to be moved away from the database's leader first.
       - V(begin) waits until the stack is whole and starts the probes.
       - V(last) waits until a failure has lasted.
       - V(finish) waits until the stack is whole again, and judges.
       - V(log) puts the components' logs beside the verdict.
       - V(tell) writes the report.
     type: str
-    choices: [choose, begin, last, finish, log, tell]
+    choices: [choose, look, begin, last, finish, log, tell]
     required: true
   options:
     description: The variables of the role P(monitoring.ha.drill#role), without their prefix, as C(drill_options) of the role names them.
@@ -75,6 +76,10 @@ drills:
   returned: O(step=choose)
   type: list
   elements: dict
+move:
+  description: The host from which the virtual address has to be moved away; empty when it has not.
+  returned: O(step=look)
+  type: str
 run:
   description: Whether the drill can be run.
   returned: O(step=begin)

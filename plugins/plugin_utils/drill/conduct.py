@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures, faults_of, guardian, judge, page, record, report, watch
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Case, DrillError
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
@@ -153,6 +154,19 @@ def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     drills = [{"index": index, "name": f"{case.name}{f' ({case.turn})' if case.turn > 1 else ''}"} for index, case in enumerate(found)]
     longest = sum(case.failure.seconds + options.patience + 300 for case in found)
     return {"drills": drills, "marks": marks, "hosts": failures.stack_hosts(stack.groups), "longest": int(longest)}
+
+
+# --- look -----------------------------------------------------------------------------------------------------------
+
+
+def look(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
+    """Whether the virtual address has to be moved away from a host first (``move``), and which unit does that."""
+    case = cases(stack, options)[options.index]
+    situation = stack.situation(options.addresses)
+    moves = case.failure.apart and situation.holder and situation.holder == situation.leader
+    if moves:
+        say(f"{situation.holder} holds the virtual address and leads the database: the address is moved away first")
+    return {"move": situation.holder if moves else "", "unit": COMPONENTS["keepalived"].unit}
 
 
 # --- begin ----------------------------------------------------------------------------------------------------------
@@ -354,6 +368,7 @@ def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
 
 STEPS: dict[str, Callable[[Stack, Options, Say], dict[str, Any]]] = {
     "choose": choose,
+    "look": look,
     "begin": begin,
     "last": last,
     "finish": finish,

@@ -50,7 +50,10 @@ class DrillError(ValueError):
 
 @dataclass(frozen=True)
 class Failure:
-    """A line of the data. seconds: how long it lasts. core: one of the few that stand for their kind."""
+    """A line of the data. seconds: how long it lasts. core: one of the few that stand for their kind.
+
+    apart: the virtual address is moved away from the database's leader before, so that the failure is about one of them.
+    """
 
     name: str
     do: str
@@ -60,6 +63,7 @@ class Failure:
     promise: Mapping[str, float | None] = field(default_factory=dict)
     beyond: bool = False
     core: bool = False
+    apart: bool = False
 
     @property
     def title(self) -> str:
@@ -102,7 +106,7 @@ class Situation:
 
 def _failure(name: str, its: Any) -> Failure:
     """One entry; DrillError names what does not fit."""
-    known = {"do", "whom", "daemon", "for", "promise", "beyond", "core"}
+    known = {"do", "whom", "daemon", "for", "promise", "beyond", "core", "apart"}
     if not isinstance(its, Mapping) or set(its) - known or not {"do", "whom", "for", "promise"} <= set(its):
         raise DrillError(f"failure {name}: give do, whom, for and promise, and nothing but {', '.join(sorted(known))}")
     found = Failure(
@@ -114,6 +118,7 @@ def _failure(name: str, its: Any) -> Failure:
         its["promise"] or {},
         bool(its.get("beyond")),
         bool(its.get("core")),
+        bool(its.get("apart")),
     )
     if found.do not in DEEDS:
         raise DrillError(f"failure {name}: nothing is known of do: {found.do}; there are {', '.join(DEEDS)}")
