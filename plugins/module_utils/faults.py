@@ -50,6 +50,12 @@ def words(values: Sequence[str]) -> str:
     return " ".join(shlex.quote(value) for value in values)
 
 
+def nothing(its: Mapping[str, Any]) -> Fault:
+    """What is measured is the stack as it is, and whatever somebody does to it meanwhile."""
+    del its
+    return Fault("true", "true")
+
+
 def kill(its: Mapping[str, Any]) -> Fault:
     units, whom = words(its["units"]), "main" if its.get("main_process") else "all"
     mend = f"systemctl reset-failed {units} || true\nsystemctl start {units}"
@@ -216,6 +222,7 @@ def mark(its: Mapping[str, Any]) -> Fault:
 
 
 FAULTS: dict[str, Callable[[Mapping[str, Any]], Fault]] = {
+    "nothing": nothing,
     "kill": kill,
     "hang": hang,
     "stop": stop,

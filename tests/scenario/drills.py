@@ -6,10 +6,15 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, record
 
 from tests.scenario.site import Played, play
 from tests.scenario.stack import Stack
@@ -51,6 +56,25 @@ def drill(*names: str, count: int = 1, report: str = "drill-report", **variables
     path = directory / "report.json"
     results = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else []
     return Drilled(done, results, directory)
+
+
+@contextlib.contextmanager
+def measured(report: str, seconds: float = 3600, **variables: Any) -> Iterator[list[Mapping[str, Any]]]:
+    """The drills' probes look while the block runs. The list holds, after the block, what they saw, as in the report."""
+    work = report_directory(report) / ".work"
+    shutil.rmtree(work, ignore_errors=True)
+    seen: list[Mapping[str, Any]] = []
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(drill, "nothing", count=1 + int(seconds / LONGEST), report=report, drill_seconds=seconds, **variables)
+        begun = work / "000" / record.EVENTS
+        while not run.done() and not begun.exists():
+            time.sleep(0.5)
+        assert not run.done(), run.result().played.output[-4000:]
+        try:
+            yield seen
+        finally:
+            (work / conduct.ENOUGH).touch()
+            seen += run.result().results
 
 
 def account(results: Sequence[Mapping[str, Any]]) -> str:

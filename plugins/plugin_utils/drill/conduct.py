@@ -28,6 +28,8 @@ TOO_LONG = 3.0
 PATIENCE = 60.0
 #: Seconds beyond a failure's own after which a host mends it by itself.
 DEADLINE = 120
+#: A file in the working directory that ends what lasts.
+ENOUGH = "enough"
 #: Lines of each host's log that are kept.
 LOG = 120
 
@@ -231,7 +233,7 @@ def last(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     promise = judge.Promise(failures.promised(case.failure, options.objectives))
     injected = max((one.at for one in record.events(directory) if one.what == "injected"), default=time.time())
     end = injected + case.failure.seconds
-    while (rest := end - time.time()) > 0:
+    while (rest := end - time.time()) > 0 and not (options.work / ENOUGH).exists():
         time.sleep(min(2.0, rest))
         for its in watch.ledgers(directory):
             limit = promise.outage(its.probe)

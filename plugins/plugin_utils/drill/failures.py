@@ -20,6 +20,7 @@ DATA = lock.ROOT / "roles" / "drill" / "files" / "failures.yml"
 
 #: What is done → in words; {what} is the daemon, or the hosts.
 DEEDS = {
+    "nothing": "nothing is done: the stack as it is, and whatever is done to it meanwhile",
     "kill": "{what} is killed (-9)",
     "hang": "{what} hangs (SIGSTOP)",
     "stop": "{what} is stopped in an orderly way",

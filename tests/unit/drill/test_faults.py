@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils import faults
 
 EVERY: dict[str, dict[str, Any]] = {
+    "nothing": {},
     "kill": {"units": ["a.service"]},
     "hang": {"units": ["a.service", "b c.service"]},
     "stop": {"units": ["a.service"]},
