@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
                 result = conduct.STEPS[step](stack, options, self._say)
             except Exception as error:
                 # A drill that breaks off in the middle is one that came to no verdict.
-                if step in ("begin", "finish"):
+                if step in ("look", "begin", "finish"):
                     conduct.broken_off(stack, options, error)
                 raise
         except (failures.DrillError, topology.TopologyError) as error:
