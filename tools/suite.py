@@ -10,7 +10,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,18 @@ BIN = Path(sys.executable).parent
 REPORTS = ROOT / "build" / "reports"
 #: Scenarios of ``make test``, and those that only ``make test-all`` runs; each with the strategy it runs under.
 SCENARIOS = {"default": "mitogen_linear"}
+<<<<<<< HEAD
 LONG = {"debian12": "linear", "upgrade": "mitogen_linear", "galera": "mitogen_linear"}
+=======
+LONG = {"debian12": "linear", "upgrade": "mitogen_linear", "failover": "mitogen_linear"}
+#: Seconds that a scenario gets where an hour is too short, and how often each drill is run.
+PATIENCE = {"failover": 8 * 3600}
+REPEAT = 3
+>>>>>>> 78ef841d8670673214ca73c2cead31c01b8c29e6
 #: Debian's packages that the stand-in's tests need, and what shows that they are there, below /usr.
 DATABASES = {"postgresql": "lib/postgresql/*/bin/postgres", "mariadb-server": "sbin/mariadbd"}
+#: What shows pages, and its letters.
+BROWSER = {"chromium": "bin/chromium", "fonts-dejavu-core": "share/fonts/truetype/dejavu/DejaVuSans.ttf"}
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,12 @@ def pytest(name: str, directory: str, timeout: float = 1800) -> Part:
     return Part(name, passed, failed or int(bool(done.code)), done.seconds, done.output)
 
 
-def with_databases(name: str, directory: str) -> Part:
-    """Tests on databases of this machine, whose packages are installed where they are missing."""
-    missing = [package for package, program in DATABASES.items() if not any(Path("/usr").glob(program))]
+def with_packages(packages: Mapping[str, str], name: str, directory: str) -> Part:
+    """Tests that need packages of this machine's, which are installed where they are missing."""
+    missing = [package for package, program in packages.items() if not any(Path("/usr").glob(program))]
     if missing:
         install = "apt-get update -q && apt-get install -q -y --no-install-recommends " + " ".join(missing)
-        run("databases", ["sh", "-c", install], environment={"DEBIAN_FRONTEND": "noninteractive"}, timeout=600)
+        run(f"packages-{name}", ["sh", "-c", install], environment={"DEBIAN_FRONTEND": "noninteractive"}, timeout=600)
     return pytest(name, directory)
 
 
@@ -91,6 +100,7 @@ def scenario(name: str, strategy: str) -> Part:
     report.unlink(missing_ok=True)
     environment = {
         "MONITORING_HA_STRATEGY": strategy,
+        "MONITORING_HA_DRILL_REPEAT": str(REPEAT),
         "PYTEST_ADDOPTS": f"--junitxml={report}",
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
     }
@@ -99,7 +109,9 @@ def scenario(name: str, strategy: str) -> Part:
     if name == "upgrade":
         older.prepare()
     try:
-        done = run(f"scenario-{name}", [molecule, "test", "--scenario-name", name], environment=environment, timeout=3600)
+        done = run(
+            f"scenario-{name}", [molecule, "test", "--scenario-name", name], environment=environment, timeout=PATIENCE.get(name, 3600)
+        )
     finally:
         run(f"scenario-{name}-destroy", [molecule, "destroy", "--scenario-name", name], environment=environment, timeout=600)
     steps = {match[0]: match[1] for match in re.findall(rf"\[{name} > (\w+)\] Executed: (\w+)", done.output)}
@@ -112,11 +124,11 @@ def scenario(name: str, strategy: str) -> Part:
 def parts(everything: bool) -> dict[str, Callable[[], Part]]:
     """Every part by its name, in the order in which they run."""
     found: dict[str, Callable[[], Part]] = {its.name: partial(gate, its) for its in lint.GATES}
-    found["unit"] = partial(pytest, "unit", "tests/unit")
-    found["stand-in"] = partial(with_databases, "stand-in", "tests/stand_in")
+    found["unit"] = partial(with_packages, BROWSER, "unit", "tests/unit")
+    found["stand-in"] = partial(with_packages, DATABASES, "stand-in", "tests/stand_in")
     found["releases"] = releases
     if everything:
-        found["grafana-as-code"] = partial(with_databases, "grafana-as-code", "tests/grafana_as_code")
+        found["grafana-as-code"] = partial(with_packages, DATABASES, "grafana-as-code", "tests/grafana_as_code")
         found["demo"] = partial(pytest, "demo", "tests/demo", timeout=5000)
     for name, strategy in {**SCENARIOS, **(LONG if everything else {})}.items():
         found[name] = partial(scenario, name, strategy)

@@ -133,7 +133,7 @@ def test_everything_is_in_both_repositories(site: Site, visitor: Visitor) -> Non
     found = paths(site.https)
     for hit in visitor.get("/api/search", type="dash-db", limit=5000):
         assert any(path.endswith(f".{hit['uid']}.json") for path in found), hit
-    assert any(path.startswith("grafana/network/") for path in found), "other organisations"
+    assert any(path.startswith("grafana/network.") for path in found), "other organisations"
     assert "Member: mon1" in git(site.https, "log", "-1", "--format=%B")
     # Two runs on, there is still one commit.
     assert site.backup() == commit and site.configure().changed == {}
