@@ -23,14 +23,10 @@ BIN = Path(sys.executable).parent
 REPORTS = ROOT / "build" / "reports"
 #: Scenarios of ``make test``, and those that only ``make test-all`` runs; each with the strategy it runs under.
 SCENARIOS = {"default": "mitogen_linear"}
-<<<<<<< HEAD
-LONG = {"debian12": "linear", "upgrade": "mitogen_linear", "galera": "mitogen_linear"}
-=======
-LONG = {"debian12": "linear", "upgrade": "mitogen_linear", "failover": "mitogen_linear"}
+LONG = {"debian12": "linear", "upgrade": "mitogen_linear", "galera": "mitogen_linear", "failover": "mitogen_linear"}
 #: Seconds that a scenario gets where an hour is too short, and how often each drill is run.
 PATIENCE = {"failover": 8 * 3600}
 REPEAT = 3
->>>>>>> 78ef841d8670673214ca73c2cead31c01b8c29e6
 #: Debian's packages that the stand-in's tests need, and what shows that they are there, below /usr.
 DATABASES = {"postgresql": "lib/postgresql/*/bin/postgres", "mariadb-server": "sbin/mariadbd"}
 #: What shows pages, and its letters.

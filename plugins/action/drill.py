@@ -42,11 +42,7 @@ class ActionModule(ActionBase):
                 result = conduct.STEPS[step](stack, options, self._say)
             except Exception as error:
                 # A drill that breaks off in the middle is one that came to no verdict.
-<<<<<<< HEAD
-                if step in ("begin", "finish"):
-=======
                 if step in ("look", "begin", "finish"):
->>>>>>> 78ef841d8670673214ca73c2cead31c01b8c29e6
                     conduct.broken_off(stack, options, error)
                 raise
         except (failures.DrillError, topology.TopologyError) as error:

@@ -162,15 +162,6 @@ def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
 
 
 def look(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
-<<<<<<< HEAD
-    """Whether the virtual address has to be moved away from a host first (``move``), and which unit does that."""
-    case = cases(stack, options)[options.index]
-    situation = stack.situation(options.addresses)
-    moves = case.failure.apart and situation.holder and situation.holder == situation.leader
-    if moves:
-        say(f"{situation.holder} holds the virtual address and leads the database: the address is moved away first")
-    return {"move": situation.holder if moves else "", "unit": COMPONENTS["keepalived"].unit}
-=======
     """What would be done to which host, and whether the virtual address has to be moved away from one first (``move``)."""
     case = cases(stack, options)[options.index]
     situation = stack.situation(options.addresses)
@@ -179,7 +170,6 @@ def look(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     if moves:
         say(f"{situation.holder} holds the virtual address and leads the database: the address is moved away first")
     return {"faults": made, "move": situation.holder if moves else "", "unit": COMPONENTS["keepalived"].unit}
->>>>>>> 78ef841d8670673214ca73c2cead31c01b8c29e6
 
 
 # --- begin ----------------------------------------------------------------------------------------------------------
@@ -196,13 +186,8 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     hosts = failures.strike(case, stack.groups, situation)
     result = report.Result(case.name, case.failure.title, "not run", started, hosts, case.turn)
     made = faults_of.faults(case.failure, hosts, stack, options.stage)
-<<<<<<< HEAD
-    reasons = failures.unbearable(case.failure, hosts, stack.groups) + [its["unsupported"] for its in made if its["unsupported"]]
-    if reasons:
-=======
     reasons = failures.unbearable(case.failure, hosts, stack.groups) + options.unsupported
     if reasons := reasons or [its["unsupported"] for its in made if its["unsupported"]]:
->>>>>>> 78ef841d8670673214ca73c2cead31c01b8c29e6
         result.reasons = reasons
         put(options, result)
         say(f"not run: {'; '.join(reasons)}")
@@ -286,13 +271,8 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     kept = report.reasons(figures) + [f"left out: {line}" for line in begun["left_out"]]
     trouble = [f"the stack is not whole {options.patience:.0f} s after the mending: {line}" for line in missing]
     trouble += [options.trouble] if options.trouble else []
-<<<<<<< HEAD
-    trouble += [] if injected or options.unsupported else ["the failure was not made"]
-    state: report.State = "error" if trouble else "not run" if options.unsupported else "failed" if kept else "passed"
-=======
     trouble += [] if injected else ["the failure was not made"]
     state: report.State = "error" if trouble else "failed" if kept else "passed"
->>>>>>> 78ef841d8670673214ca73c2cead31c01b8c29e6
     names = {topology.host_address(h, stack.hostvars[h]): h for h in failures.stack_hosts(stack.groups)}
     result = report.Result(
         name=case.name,
@@ -302,21 +282,12 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         hosts=whom["hosts"],
         turn=case.turn,
         seconds=round(time.time() - whom["started"], 1),
-<<<<<<< HEAD
-        reasons=options.unsupported or trouble + kept,
-        promise=promised,
-        figures=[] if options.unsupported else [figure.as_dict() for figure in figures],
-        events=[vars(one) for one in done],
-        moves=report.moves(ledgers, names),
-        lines=[] if options.unsupported else report.lines(ledgers),
-=======
         reasons=trouble + kept,
         promise=promised,
         figures=[figure.as_dict() for figure in figures],
         events=[vars(one) for one in done],
         moves=report.moves(ledgers, names),
         lines=report.lines(ledgers),
->>>>>>> 78ef841d8670673214ca73c2cead31c01b8c29e6
         cost=report.cost(ledgers),
         notes=[f"Not measured: {line}" for line in begun["without"]],
     )
