@@ -1,0 +1,187 @@
+# Copyright (c) monitoring.ha contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One run: whose turn it is, then fetch, export, commit, push."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ..grafana import exporter, options
+from ..grafana.errors import GrafanaError, Incomplete
+from ..grafana.selection import Selection
+from . import message, report, retention, turn
+from .errors import BackupError, Rejected, Stopped
+from .report import STOOD_BY, WORKED, Outcome
+from .repository import TREE, Repository
+from .settings import Settings
+
+#: How often a run begins anew because somebody else has pushed meanwhile.
+ATTEMPTS = 4
+#: Options of an export that the settings need not have.
+DEFAULTS = {name: option.get("default") for name, option in {**options.CONNECTION, **options.SELECTION, **options.ON_ERROR}.items()}
+
+
+def run(settings: Settings, *, force: bool = False, clock: Callable[[], float] = time.time) -> Outcome:
+    """Does this member's part, and remembers how it went. force: works whatever the others do. Nothing is raised but bugs."""
+    outcome = Outcome(settings.member, clock())
+    begun = time.monotonic()
+    try:
+        with alone(settings), interruptible():
+            chosen, signs = (None, []) if force else turn.stand_by_for(settings)
+            if chosen:
+                outcome.state, outcome.why = STOOD_BY, f"{chosen.member} does the work, {chosen.why}"
+            else:
+                outcome.why = "; ".join(f"{sign.member} does not: {sign.why}" for sign in signs)
+                Work(settings, outcome, clock).all()
+                outcome.state = WORKED
+    except (BackupError, GrafanaError, OSError) as error:
+        outcome.why = str(error)
+        if isinstance(error, Incomplete):
+            outcome.unreadable = [str(failure) for failure in error.failures]
+    except Exception as error:
+        outcome.why = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        outcome.duration = time.monotonic() - begun
+        report.remember(settings, outcome)
+    return outcome
+
+
+@contextlib.contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """No other run of this host at the same time; it waits for one that is under way."""
+    settings.directory.mkdir(parents=True, exist_ok=True)
+    with (settings.directory / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM ends the block with Stopped, so that it is known that the run failed."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise Stopped("the run was told to end: did it take longer than it may?")
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:
+        # Not in the main thread, where nobody sends signals.
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def connection(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of an export, with the secrets from their files. BackupError for one that cannot be read."""
+    found = {**DEFAULTS, **{name: value for name, value in given.items() if not name.endswith("_file")}}
+    for name in ("password", "token"):
+        if path := given.get(f"{name}_file"):
+            try:
+                found[name] = Path(path).read_text(encoding="utf-8").rstrip("\n")
+            except OSError as error:
+                raise BackupError(f"{path}: {error.strerror}") from error
+    return found
+
+
+class Work:
+    """The work of one run, noted in its outcome."""
+
+    def __init__(self, settings: Settings, outcome: Outcome, clock: Callable[[], float] = time.time) -> None:
+        self.settings, self.outcome, self.clock = settings, outcome, clock
+        self.repository = Repository(settings)
+
+    def all(self) -> None:
+        """Everything. What a remote refuses is noted; other errors are raised."""
+        self.repository.open()
+        for attempt in range(ATTEMPTS):
+            leases = self.fetch()
+            self.export()
+            self.commit(leases)
+            if self.push(leases, last=attempt == ATTEMPTS - 1):
+                break
+        self.shorten()
+        self.repository.git.run("gc", "--auto", "--quiet")
+
+    def fetch(self) -> dict[str, str]:
+        """Learns what remotes have; those that still have history which was cut, with the commit that may be overwritten."""
+        remotes = self.settings.remotes
+        before = {remote.name: self.repository.find(self.repository.tracking(remote)) for remote in remotes}
+        for remote in remotes:
+            self.outcome.remotes[remote.name] = ""
+            try:
+                self.repository.fetch(remote)
+            except BackupError as error:
+                self.outcome.remotes[remote.name] = str(error)
+        return retention.reconcile(self.repository, before)
+
+    def export(self) -> None:
+        """Writes Grafana to the directory that is committed."""
+        given = connection(self.settings.grafana)
+        with options.client(given) as client:
+            done = exporter.export(
+                client,
+                self.settings.work / TREE,
+                wanted=given["organisations"],
+                selection=Selection.of(given),
+                keep_going=given["on_error"] == "continue",
+            )
+        self.outcome.counts, self.outcome.release = done.counts, done.release
+        self.outcome.unreadable = [str(failure) for failure in done.failures]
+
+    def commit(self, leases: Mapping[str, str]) -> None:
+        """Commits the tree on top of everything that is known, if it differs or histories went apart."""
+        repository, outcome = self.repository, self.outcome
+        heads = repository.heads(leases)
+        base = heads[0] if heads else ""
+        before, after = repository.content(base), repository.stage(base)
+        if base and before == after and len(heads) == 1:
+            repository.move(base)
+            outcome.commit, outcome.message = base, outcome.message or repository.show(base).message
+            return
+        made = message.changes(repository.changes(before, after))
+        text = message.message(made, self.settings.member, outcome.release, united=len(heads))
+        outcome.commit = repository.commit(after, heads, text)
+        repository.move(outcome.commit)
+        outcome.committed, outcome.message = True, text
+        outcome.changes = [str(one) for one in made]
+
+    def push(self, leases: Mapping[str, str], *, last: bool) -> bool:
+        """Gives the branch to every remote that answered; whether nobody else has pushed meanwhile."""
+        overtaken = False
+        head = self.repository.find(self.repository.branch)
+        for remote in self.settings.remotes:
+            if self.outcome.remotes[remote.name] or self.repository.find(self.repository.tracking(remote)) == head:
+                continue
+            try:
+                self.repository.push(remote, instead_of=leases.get(remote.name, ""))
+            except Rejected as error:
+                overtaken = True
+                self.outcome.remotes[remote.name] = str(error) if last else ""
+            except BackupError as error:
+                self.outcome.remotes[remote.name] = str(error)
+        return not overtaken
+
+    def shorten(self) -> None:
+        """Removes history that is older than it is to be kept, where every remote has everything."""
+        base = "" if self.outcome.behind else retention.due(self.repository, self.clock())
+        if not base:
+            return
+        old = self.repository.find(self.repository.branch)
+        self.outcome.commit = retention.cut(self.repository, base)
+        for remote in self.settings.remotes:
+            try:
+                self.repository.push(remote, instead_of=old)
+            except BackupError as error:
+                self.outcome.remotes[remote.name] = str(error)
+        retention.forget(self.repository)

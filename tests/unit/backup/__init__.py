@@ -1,0 +1,1 @@
+"""Backups in Git, with real repositories and real remotes."""
