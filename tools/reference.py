@@ -80,6 +80,10 @@ def page() -> str:
         ("port", "front end", "what", "behind it", "who comes in"),
         ((f.number, f"`{f.name}`", f.title, c.title, comes_in(f)) for f, c in fronts),
     )
+    lines += ["## Backups", "", "What a component keeps, and how it outlives the component's hosts.", ""]
+    saved = [(c, c.backup) for c in found if c.backup]
+    jobs = {c.name: c.title for c in found}
+    lines += table(("component", "backup", "by"), ((c.title, b.how, jobs.get(b.job, "")) for c, b in saved))
     lines += ["## Secrets", ""]
     lines += table(("variable", "component", "remedy"), ((f"`{s.variable}`", c.title, s.remedy) for c in found for s in c.secrets))
     return "\n".join(lines).rstrip() + "\n"

@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.module_utils import durations, preflight, preflight_hosts
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
-from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana, lock
+from ansible_collections.monitoring.ha.plugins.plugin_utils import backup, grafana, lock
 
 #: Roles that every host of the stack gets.
 EVERYWHERE = {"pki", "preflight"}
@@ -140,7 +140,7 @@ def versions(site: Site) -> Iterator[Finding]:
                 yield Finding(f"version:{component.role}", "", f"{variable}: {problem}", remedy)
 
 
-CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (arguments, spans, versions, *grafana.CHECKS)
+CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (arguments, spans, versions, *grafana.CHECKS, *backup.CHECKS)
 
 
 class ActionModule(ActionBase):

@@ -108,14 +108,23 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """How what a component keeps outlives its hosts. how: for people. job: the component that sees to it, empty for none."""
+
+    how: str
+    job: str = ""
+
+
+@dataclass(frozen=True)
 class Component:
     """One daemon of the stack.
 
     group: inventory group whose hosts run it; beside: instead, components whose hosts do. metrics: (port name, path).
     minimum: members below which it is not highly available. data, config: its directories.
-    helpers: units beside its own. secrets: variables without which it does not start, or not safely. release: its name in the lock file;
-    empty for a package. The variable ``<role>_version`` chooses the version. snapshot: shell words that set its data aside
-    while it runs, from ``$DATA`` into the empty directory ``$INTO`` below it.
+    helpers: units beside its own. backup: of what it keeps; None where that is nothing, or nobody saves it yet. secrets: variables
+    without which it does not start, or not safely. release: its name in the lock file; empty for a package. The variable
+    ``<role>_version`` chooses the version. snapshot: shell words that set its data aside while it runs, from ``$DATA`` into
+    the empty directory ``$INTO`` below it.
     """
 
     name: str
@@ -136,6 +145,7 @@ class Component:
     beside: tuple[str, ...] = ()
     helpers: tuple[str, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    backup: Backup | None = None
     release: str = ""
     snapshot: str = ""
 
@@ -187,6 +197,7 @@ COMPONENTS: dict[str, Component] = {
             data="/var/lib/prometheus",
             config="/etc/prometheus",
             release="prometheus",
+            backup=Backup("blocks are copied to the object store as they are finished", "thanos_sidecar"),
             minimum=2,
             upstreams=(Upstream("replica", "http", ("http", "/-/ready"), each=True, near=False, clients=("grafana",), tls=True),),
             # Blocks and closed segments of the log never change: a second name costs no space until the first one goes.
@@ -419,6 +430,7 @@ COMPONENTS: dict[str, Component] = {
                 Secret("grafana_secret_key"),
                 Secret("grafana_admin_password", r".{12,}", "give it at least 12 characters"),
             ),
+            backup=Backup("what its API gives, as files in Git", "grafana_backup"),
             release="grafana",
             frontends=(
                 Frontend(
@@ -432,6 +444,20 @@ COMPONENTS: dict[str, Component] = {
                     reads=("/api/ds/query",),
                 ),
             ),
+        ),
+        Component(
+            "grafana_backup",
+            "Backup of Grafana",
+            "backup",
+            "backup",
+            "monitoring-ha-backup.timer",
+            "monitoring-ha-backup",
+            ports={},
+            # One works, and another one takes over.
+            minimum=2,
+            helpers=("monitoring-ha-backup.service",),
+            data="/var/lib/monitoring-ha-backup",
+            config="/etc/monitoring-ha/backup",
         ),
         Component(
             "proxy",

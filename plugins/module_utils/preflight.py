@@ -311,6 +311,10 @@ def secrets(site: Site) -> Iterator[Finding]:
                 yield Finding(f"secret:{variable}", "", f"{variable} is missing", "set it to what object_store_keys declares for Thanos")
 
 
+#: Variables that hold a secret and belong to no single component.
+SECRETS = ("thanos_s3_access_key", "thanos_s3_secret_key", "pki_ca_passphrase", "backup_grafana_token", "backup_signing_key")
+
+
 def values_of_secrets(site: Site) -> Iterator[tuple[str, str]]:
     """(variable, value) of everything that is a secret."""
     for c in site.present():
@@ -320,7 +324,10 @@ def values_of_secrets(site: Site) -> Iterator[tuple[str, str]]:
     users = site.of_all("postgresql_users")
     entries = [its for its in users.values() if isinstance(its, Mapping)] if isinstance(users, Mapping) else []
     yield from (("postgresql_users", str(its.get("password") or "")) for its in entries)
-    yield from ((name, str(site.of_all(name) or "")) for name in ("thanos_s3_access_key", "thanos_s3_secret_key", "pki_ca_passphrase"))
+    remotes = site.of_all("backup_remotes")
+    entries = [its for its in remotes.values() if isinstance(its, Mapping)] if isinstance(remotes, Mapping) else []
+    yield from (("backup_remotes", str(its.get(name) or "")) for its in entries for name in ("key", "token"))
+    yield from ((name, str(site.of_all(name) or "")) for name in SECRETS)
 
 
 USER_KEYS = {"password", "roles", "flags", "connection_limit", "state"}

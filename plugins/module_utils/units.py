@@ -46,7 +46,8 @@ class Wanted:
 
     content: the whole unit file, or None for a package's. dropin: lines on top of a
     package's unit, or None. restart: changes when only a restart takes it in; reload:
-    when a reload does; restart_files, reload_files: files whose content does. enabled: whether it starts with the host. timeout: seconds.
+    when a reload does; restart_files, reload_files: files whose content does. started: whether it runs; None leaves that to
+    whatever starts it, for instance a timer. enabled: whether it starts with the host. timeout: seconds.
     """
 
     unit: str
@@ -56,7 +57,7 @@ class Wanted:
     reload: str = ""
     restart_files: tuple[str, ...] = ()
     reload_files: tuple[str, ...] = ()
-    started: bool = True
+    started: bool | None = True
     enabled: bool = True
     timeout: int = 120
 
@@ -201,6 +202,8 @@ def fingerprint(path: str) -> str:
 
 def decide(wanted: Wanted, now: dict[str, str], known: dict[str, str], identity: dict[str, str]) -> tuple[str, str]:
     """(action, reason) that brings the unit into the wanted state."""
+    if wanted.started is None:
+        return "none", ""
     active = now["ActiveState"] in ("active", "activating", "reloading")
     if not wanted.started:
         return ("stop", "it runs") if active else ("none", "")

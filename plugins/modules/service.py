@@ -60,9 +60,11 @@ options:
     elements: path
     default: []
   state:
-    description: Whether the unit runs.
+    description:
+      - Whether the unit runs.
+      - V(installed) writes its files and leaves it as it is, for what is started by something else, such as a timer.
     type: str
-    choices: [started, stopped]
+    choices: [started, stopped, installed]
     default: started
   enabled:
     description: Whether it starts with the host.

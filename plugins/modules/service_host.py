@@ -50,7 +50,7 @@ options:
   state:
     description: Whether the unit runs.
     type: str
-    choices: [started, stopped]
+    choices: [started, stopped, installed]
     default: started
   enabled:
     description: Whether it starts with the host.
@@ -112,7 +112,7 @@ def main() -> None:
             "reload": {"type": "str", "default": ""},
             "restart_files": {"type": "list", "elements": "path", "default": []},
             "reload_files": {"type": "list", "elements": "path", "default": []},
-            "state": {"type": "str", "choices": ["started", "stopped"], "default": "started"},
+            "state": {"type": "str", "choices": ["started", "stopped", "installed"], "default": "started"},
             "enabled": {"type": "bool", "default": True},
             "only": {"type": "str", "choices": ["all", "look", "record"], "default": "all"},
             "identity": {"type": "dict"},
@@ -130,7 +130,7 @@ def main() -> None:
         reload=given["reload"],
         restart_files=tuple(given["restart_files"]),
         reload_files=tuple(given["reload_files"]),
-        started=given["state"] == "started",
+        started=None if given["state"] == "installed" else given["state"] == "started",
         enabled=given["enabled"],
         timeout=given["timeout"],
     )

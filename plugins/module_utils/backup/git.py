@@ -91,7 +91,7 @@ class Git:
             end(process)
             raise
         if process.returncode:
-            raise GitError(f"git {words[0]}: {words_of(said) or words_of(output) or f'exit code {process.returncode}'}")
+            raise GitError(f"git {words[0]}: {words_of(output + said) or f'exit code {process.returncode}'}")
         return output.decode(errors="surrogateescape").removesuffix("\n")
 
     def lines(self, *words: str) -> list[str]:
@@ -115,7 +115,7 @@ def settings(configuration: Mapping[str, str]) -> dict[str, str]:
 
 
 def words_of(said: bytes) -> str:
-    """What Git said, in one line: the last lines, as its advice comes last but one."""
+    """What Git said, in one line and without its advice."""
     lines = [line.strip() for line in said.decode(errors="replace").splitlines()]
     return " | ".join(line for line in lines if line and not line.startswith("hint:"))[-500:]
 

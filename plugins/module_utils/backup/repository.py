@@ -20,8 +20,6 @@ from .settings import Remote, Settings
 
 #: Below the repository's root; other data get directories of their own.
 TREE = "grafana"
-#: Says in a commit without parents which commit it stands for, whose history was removed.
-REPLACES = "Replaces"
 _FIELDS = "%H%x00%cI%x00%B"
 
 
@@ -98,7 +96,8 @@ class Repository:
 
     def is_twin(self, own: str, other: str) -> bool:
         """Whether a commit of this member only repeats what another one has committed on the same ground at the same time."""
-        if own != self.find(self.branch) or self.content(own) != self.content(other):
+        pushed = own in map(self.find, map(self.tracking, self.settings.remotes))
+        if pushed or own != self.find(self.branch) or self.content(own) != self.content(other):
             return False
         parents = self.git.run("show", "--no-patch", "--format=%P", own).split()
         return all(self.is_ancestor(parent, other) for parent in parents)

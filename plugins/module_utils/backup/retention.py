@@ -2,30 +2,40 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Removing old history: a commit without parents takes the place of everything before a date.
 
-That changes the ids of the commits that stay, so it is done rarely, and only where every remote has everything. What another
-member or a remote still has of the old history is recognised by the commit that was replaced, and is not brought back.
+That changes the ids of the commits that stay, so it is done rarely, and only where every remote has everything. A history is
+known by the commits that it begins with. The new beginning names those that it took the place of: by them, what another member
+or a remote still has of the old history is recognised, and is not brought back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from .repository import REPLACES, Repository
+from .repository import Repository
 
 DAY = 86400.0
 #: By how much of the time to keep, and at least how many days, history may be longer before it is cut: a cut changes ids.
 SLACK, LEAST = 0.1, 1.0
+#: Says in a beginning which one it took the place of.
+REMOVED = "Removed"
+#: How many of them are remembered. Whoever missed as many cuts is not known any more.
+REMEMBERED = 200
 
 
-def replaced(repository: Repository, head: str) -> list[str]:
-    """Commits whose place a beginning of this history has taken."""
-    said = repository.git.run("log", "--max-parents=0", f"--format=%(trailers:key={REPLACES},valueonly)", head)
+def beginnings(repository: Repository, head: str) -> list[str]:
+    """Commits without parents that a history begins with."""
+    return repository.git.lines("rev-list", "--max-parents=0", head)
+
+
+def removed(repository: Repository, head: str) -> list[str]:
+    """Beginnings whose place those of a history have taken, the latest first."""
+    said = repository.git.run("log", "--max-parents=0", f"--format=%(trailers:key={REMOVED},valueonly)", head)
     return [line.strip() for line in said.splitlines() if line.strip()]
 
 
 def outdated(repository: Repository, old: str, new: str) -> bool:
     """Whether ``old`` still has history that ``new`` no longer wants."""
-    return any(repository.find(base) and repository.is_ancestor(base, old) for base in replaced(repository, new))
+    return bool(set(beginnings(repository, old)) & set(removed(repository, new)))
 
 
 def replay(repository: Repository, commits: Sequence[str], onto: str) -> str:
@@ -86,8 +96,9 @@ def cut(repository: Repository, base: str) -> str:
     """Lets history begin at a commit; the new head. The branch is moved, and no remote is asked."""
     head = repository.find(repository.branch)
     one = repository.show(base)
+    gone = [*beginnings(repository, head), *removed(repository, head)][:REMEMBERED]
     why = f"History before this commit was removed after {repository.settings.retention_days:g} days."
-    message = f"{one.subject}\n\n{why}\n\n{REPLACES}: {base}\n"
+    message = "\n".join([one.subject, "", why, "", *(f"{REMOVED}: {sha}" for sha in gone), ""])
     beginning = repository.commit(repository.content(base), (), message, one.at)
     last = replay(repository, only(repository, head, [base]), beginning)
     repository.move(last)

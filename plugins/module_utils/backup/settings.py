@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..durations import seconds
 from .errors import SettingsError
 
 #: Names of remotes become part of a ref and of a metric's label.
@@ -48,8 +49,8 @@ class Settings:
     """Everything that a run has to know.
 
     member: this one's name. members: all of them in order of precedence. directory: where repository and state are. grafana:
-    options of an export, as the module has them, with ``password_file`` or ``token_file`` instead of a secret. patience: seconds
-    for which a member's last run counts as a sign of life. max_age: seconds after which a backup counts as old.
+    options of an export, as the module has them, with ``password_file`` or ``token_file`` instead of a secret. max_age: seconds
+    after which a backup counts as old. patience: seconds for which a member's last run counts as a sign of life, half as long.
     retention_days: how long history is kept, 0 for ever. remote_timeout: seconds for one fetch or push. signing_key: file of an
     SSH key, empty for none. textfile: file for the node exporter, empty for none. identity: ca, certificate and key by which
     members ask each other.
@@ -63,8 +64,8 @@ class Settings:
     branch: str = "main"
     author: str = "Grafana backup"
     email: str = "backup@localhost"
-    patience: float = 1800.0
     max_age: float = 3600.0
+    patience: float = 1800.0
     retention_days: float = 0.0
     remote_timeout: float = 120.0
     signing_key: str = ""
@@ -82,14 +83,16 @@ class Settings:
 
 
 def of(given: Mapping[str, Any]) -> Settings:
-    """Settings from plain data; SettingsError names what is wrong with them."""
+    """Settings from plain data, times in seconds or as ``1h30m``; SettingsError names what is wrong with them."""
     values = dict(given)
     try:
         values["directory"] = Path(values["directory"])
         values["members"] = tuple(Member(**one) for one in values.get("members") or ())
         values["remotes"] = tuple(Remote(**one) for one in values.get("remotes") or ())
+        values |= {name: seconds(values[name]) for name in ("max_age", "patience", "remote_timeout") if isinstance(values.get(name), str)}
+        values.setdefault("patience", values.get("max_age", Settings.max_age) / 2)
         found = Settings(**values)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise SettingsError(f"settings: {error}") from error
     names = [remote.name for remote in found.remotes]
     for remote in found.remotes:

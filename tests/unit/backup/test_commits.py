@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from dataclasses import replace
@@ -109,7 +110,7 @@ def test_awkward_names(world: World, tmp_path: Path) -> None:
     assert (tmp_path / "out" / f"main-org/dashboards/{names[1]}.json").read_text() == names[1]
 
 
-def test_the_users_and_the_systems_configuration_of_git_do_not_matter(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_configuration_of_the_user_does_not_matter(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "hooks").mkdir()
     (tmp_path / "hooks" / "pre-commit").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "hooks" / "pre-commit").chmod(0o755)
@@ -121,7 +122,8 @@ def test_the_users_and_the_systems_configuration_of_git_do_not_matter(world: Wor
     world.content[HOSTS] = "line\r\nline\n"
     member = world.member()
     assert world.run(member).committed
-    shown = subprocess.run(["git", "show", f"main:grafana/{HOSTS}"], cwd=member.repository, env={"PATH": "/usr/bin:/bin"}, capture_output=True)
+    command = ["git", "cat-file", "blob", f"main:grafana/{HOSTS}"]
+    shown = subprocess.run(command, cwd=member.repository, env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
     assert shown.stdout == b"line\r\nline\n"
 
 
