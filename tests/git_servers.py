@@ -126,7 +126,7 @@ def https(
 
         def finish_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
             assert isinstance(request, socket.socket)
-            super().finish_request(context.wrap_socket(request, server_side=True), client_address)  # type: ignore[arg-type]
+            super().finish_request(context.wrap_socket(request, server_side=True), client_address)
 
         def handle_error(self, request: object, client_address: object) -> None:
             """A client that hangs up is what some tests are about."""

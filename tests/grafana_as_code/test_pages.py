@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import git_servers
 from tests.stand_in.databases import DatabaseServer
 from tests.stand_in.instances import ADMIN, Instance, Make, database_section
 
 from .content import Filler, fill, rule
+from .test_backup import Host
 
 ROOT = Path(__file__).parents[2]
 Start = Callable[[], Instance]
@@ -93,3 +95,16 @@ def test_migration(start: Start, tmp_path: Path) -> None:
     Filler(new).user("someone")
     said = follow("grafana-migration.md", tmp_path, GRAFANA_URL=new.url, OLD_URL=old.url)
     assert "secrets.data_sources.Metrics.basicAuthPassword is missing" in said and said.rstrip().endswith("equal")
+
+
+def test_backup(start: Start, tmp_path: Path) -> None:
+    """The part for when nothing is left but a remote."""
+    old, new = start(), start()
+    fill(old)
+    Filler(new).user("someone")
+    host = Host.make(tmp_path / "host", old, {"remote": git_servers.bare(tmp_path / "remote")})
+    host.run("run")
+    (tmp_path / "my-site").write_text("[all]\ngone ansible_host=192.0.2.1\n")
+    said = follow("backup.md", tmp_path, GRAFANA_URL=new.url, REMOTE=str(tmp_path / "remote"))
+    assert "25 dashboards added" in said and "Nothing was written" in said
+    assert len(new.get("/api/search?type=dash-db").json()) == 25

@@ -86,27 +86,41 @@ def _title(part: str) -> str:
     return title if dot else part
 
 
+#: Kinds whose files stand beside those of another kind.
+COMPANIONS = {"dashboard_permissions": "dashboards", "folder_permissions": "folders"}
+
+
 def changes(differences: Iterable[tuple[str, str]]) -> list[Change]:
-    """Objects that differ, from (``A``, ``M`` or ``D``, path) of files. What only lies below a renamed folder has not changed."""
+    """Objects that differ, from (``A``, ``M`` or ``D``, path) of files.
+
+    What only lies below a renamed folder has not changed, and permissions that come, go or move with what they are of are not told.
+    """
     files = [(status, found) for status, path in differences if (found := _File.of(path))]
     gone = {one.key: one for status, one in files if status == "D"}
     there = {one.key for status, one in files if status == "A"}
-    made = []
-    for status, one in files:
-        before = gone.get(one.key)
-        if status == "A" and before:
-            if before.parent != one.parent:
-                made.append(Change(one.kind, "moved", one.place))
-            elif before.name != one.name:
-                made.append(Change(one.kind, "renamed", one.place))
-        elif status == "A":
-            made.append(Change(one.kind, "added", one.place))
-        elif status == "D" and one.key not in there:
-            made.append(Change(one.kind, "removed", one.place))
-        elif status not in "AD":
-            made.append(Change(one.kind, "changed", one.place))
+    made = {one.key: (verb, one) for status, one in files if (verb := _verb(status, one, gone.get(one.key), one.key in there))}
+
+    def goes_with_it(verb: str, one: _File) -> bool:
+        organisation, kind, uid = one.key
+        owner = made.get((organisation, COMPANIONS.get(kind, ""), uid))
+        return owner is not None and owner[0] == verb != "changed"
+
+    told = [Change(one.kind, verb, one.place) for verb, one in made.values() if not goes_with_it(verb, one)]
     order = list(NAMES)
-    return sorted(made, key=lambda one: (order.index(one.kind) if one.kind in order else len(order), VERBS.index(one.verb), one.place))
+    return sorted(told, key=lambda one: (order.index(one.kind) if one.kind in order else len(order), VERBS.index(one.verb), one.place))
+
+
+def _verb(status: str, one: _File, before: _File | None, stays: bool) -> str:
+    """What happened to the object of a file; empty for nothing, or where another file of it tells."""
+    if status == "D":
+        return "" if stays else "removed"
+    if status != "A":
+        return "changed"
+    if before is None:
+        return "added"
+    if before.parent != one.parent:
+        return "moved"
+    return "renamed" if before.name != one.name else ""
 
 
 def subject(made: Iterable[Change]) -> str:

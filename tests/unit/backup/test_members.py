@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class Group:
         certificate, key = pki.files("controller")
         self.members: dict[str, Settings] = {}
         for name in NAMES:
-            self.servers[name] = stack.enter_context(serve(lambda request, name=name: self.answer(name, request), pki.context()))
+            self.servers[name] = stack.enter_context(serve(partial(self.answer, name), pki.context()))
         asked = [{"name": name, "address": "127.0.0.1", "port": server.port} for name, server in self.servers.items()]
         for name in NAMES:
             more: dict[str, Any] = {"members": asked, "max_age": 3600, "identity": {"ca": pki.ca, "certificate": certificate, "key": key}}
