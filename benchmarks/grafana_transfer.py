@@ -4,12 +4,15 @@ All contenders make their requests to the same instance in the same run, with th
 
 - ``sequential``: one request after the other over one connection, as a script with ``requests.Session`` does it.
 - ``grafana-client``: the library of that name, which does the same with its own API.
-- ``grafana-backup``: the program of that name, where it is installed; a connection for each request.
+- ``grafana-backup``: the program of that name; a connection for each request.
+- ``grafana-wtf``: the program of that name, as it searches all dashboards with as many connections as ours. It reads and keeps nothing.
+- ``community.grafana``: the module ``grafana_dashboard``, a task for each dashboard. The time for a dashboard is taken from 10 and 40 of
+  them, and counted for all.
 - ``limit``: the same requests as ours, from a bare client with as many connections, which keeps nothing.
 
-Each contender runs in a process of its own, whose peak of memory is measured. Writes
-``build/benchmarks/grafana_transfer.json`` and prints a Markdown table. The instance is Grafana's stand-in, on a PostgreSQL
-of its own. Run with ``PYTHONPATH=.:build/collections python benchmarks/grafana_transfer.py``.
+Each contender runs in a process of its own, whose peak of memory is measured. The programs that the project does not need itself
+are installed below ``build/peers``. Adds to ``build/benchmarks/grafana_transfer.json`` and prints a Markdown table. The instance is
+Grafana's stand-in, on a PostgreSQL of its own. Run with ``PYTHONPATH=.:build/collections python benchmarks/grafana_transfer.py``.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -41,6 +44,11 @@ PACKAGE = "ansible_collections.monitoring.ha.plugins.module_utils.grafana"
 RELEASE = "13.0.1"
 CONNECTIONS = 8
 PANELS = 12
+PEERS = ROOT / "build" / "peers"
+#: Each in an environment of its own, as they want different libraries of the same name.
+PACKAGES = {"grafana-backup": "1.4.2", "grafana-wtf": "0.25.1"}
+#: Dashboards by which the time of a task is taken.
+FEW, MANY = 10, 40
 #: What ours has to reach: times as fast as sequential at 5 ms, share of the limit, MB at 5,000 dashboards.
 EXPECTED = {"sequential": 10.0, "limit": 0.7, "memory": 200.0}
 
@@ -91,6 +99,10 @@ def library_export(url: str, directory: Path) -> None:
         (directory / f"{hit['uid']}.json").write_text(json.dumps(found["dashboard"], sort_keys=True, indent=2))
 
 
+def program(name: str) -> str:
+    return str(PEERS / name / "bin" / name)
+
+
 def token(url: str) -> str:
     """Of a service account made for it."""
     http, name = session(), f"benchmark-{time.time_ns()}"
@@ -108,11 +120,62 @@ def backup_export(url: str, directory: Path) -> None:
         "GRAFANA_TOKEN": token(url),
         "BACKUP_DIR": str(directory / "backup"),
     }
-    program = str(Path(sys.executable).with_name("grafana-backup"))
-    command = [program, "save", "--components=dashboards", f"--config={settings}", "--no-archive"]
+    command = [program("grafana-backup"), "save", "--components=dashboards", f"--config={settings}", "--no-archive"]
     subprocess.run(command, env={**os.environ, **variables}, check=True, stdout=subprocess.DEVNULL)
     if not any(directory.rglob("*.dashboard")):
         raise RuntimeError("grafana-backup wrote nothing")
+
+
+def wtf_export(url: str, directory: Path) -> None:
+    """``grafana-wtf find`` of what no dashboard holds: all of them are read."""
+    count = len(got(session(), f"{url}/api/search?type=dash-db&limit=5000"))
+    words = ("find", "nowhere-to-be-found", f"--grafana-url={url}", f"--grafana-token={token(url)}", "--cache-ttl=0", "--drop-cache")
+    environment = {**os.environ, "HOME": str(directory), "XDG_CACHE_HOME": str(directory)}
+    command = [program("grafana-wtf"), *words, f"--concurrency={CONNECTIONS}"]
+    done = subprocess.run(command, env=environment, cwd=directory, check=True, capture_output=True, text=True)
+    if f"{count} dashboard" not in done.stdout + done.stderr:
+        raise RuntimeError(f"grafana-wtf did not read all {count} dashboards: {(done.stdout + done.stderr)[-500:]}")
+
+
+def tasks(url: str, directory: Path, state: str, uids: Sequence[str]) -> float:
+    """Seconds that a playbook takes for some dashboards."""
+    own = {"grafana_url": url, "grafana_user": os.environ["GRAFANA_USER"], "grafana_password": os.environ["GRAFANA_PASSWORD"]}
+    more: dict[str, object] = {"uid": "{{ item }}"} if state == "export" else {"overwrite": True}
+    module: dict[str, object] = {**own, **more, "state": state, "path": f"{directory}/files/{{{{ item }}}}.json"}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+        "tasks": [{"community.grafana.grafana_dashboard": module, "loop": list(uids)}],
+    }
+    (directory / "files").mkdir(exist_ok=True)
+    (directory / "play.yml").write_text(json.dumps([play]))
+    started = time.monotonic()
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(directory / "play.yml")]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    subprocess.run(command, cwd=directory, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - started
+
+
+def counted(url: str, directory: Path, state: str, uids: Sequence[str]) -> float:
+    """Seconds for all dashboards, from those for a few and for some more."""
+    few, many = (tasks(url, directory, state, uids[:number]) for number in (FEW, MANY))
+    return few + (many - few) / (MANY - FEW) * (len(uids) - FEW)
+
+
+def collection_export(url: str, directory: Path) -> float:
+    """``grafana_dashboard`` with ``state: export``."""
+    return counted(url, directory, "export", [hit["uid"] for hit in got(session(), f"{url}/api/search?type=dash-db&limit=5000")])
+
+
+def collection_import(url: str, directory: Path) -> float:
+    """``grafana_dashboard`` with ``state: present``."""
+    found = list(dashboards_of(directory))
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "files").mkdir()
+        for one in found[:MANY]:
+            (Path(name) / "files" / f"{one['uid']}.json").write_text(json.dumps({"dashboard": one}))
+        return counted(url, Path(name), "present", [one["uid"] for one in found])
 
 
 def ours_export(url: str, directory: Path, *more: str) -> None:
@@ -182,13 +245,15 @@ def ours_import(url: str, directory: Path) -> None:
         raise SystemExit(1)
 
 
-CONTENDERS: dict[str, dict[str, Callable[[str, Path], None]]] = {
+CONTENDERS: dict[str, dict[str, Callable[[str, Path], float | None]]] = {
     "export dashboards": {
         "ours": lambda url, directory: ours_export(url, directory, "--kind", "dashboards"),
         "limit": limit_export,
         "sequential": sequential_export,
         "grafana-client": library_export,
         "grafana-backup": backup_export,
+        "grafana-wtf": wtf_export,
+        "community.grafana": collection_export,
     },
     "export with permissions": {
         "ours": lambda url, directory: ours_export(url, directory, "--kind", "dashboards", "--kind", "dashboard_permissions"),
@@ -199,8 +264,11 @@ CONTENDERS: dict[str, dict[str, Callable[[str, Path], None]]] = {
         "limit": limit_import,
         "sequential": sequential_import,
         "grafana-client": library_import,
+        "community.grafana": collection_import,
     },
 }
+#: Contenders that run in processes of their own once more.
+OUTSIDE = {"grafana-backup", "grafana-wtf", "community.grafana"}
 
 
 # --- measuring -------------------------------------------------------------------------------------------------------
@@ -219,11 +287,10 @@ def measured(task: str, contender: str, url: str, directory: Path) -> tuple[floa
 def contend(name: str, url: str, directory: Path) -> None:
     task, _colon, contender = name.partition(":")
     started = time.monotonic()
-    CONTENDERS[task][contender](url, directory)
-    seconds = time.monotonic() - started
+    seconds = CONTENDERS[task][contender](url, directory) or time.monotonic() - started
     # What the process was before it became this program does not count.
     own = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
-    peak = max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss if contender == "grafana-backup" else 0)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss if contender in OUTSIDE else own
     print(json.dumps([round(seconds, 3), round(peak / 1024, 1)]))
 
 
@@ -263,12 +330,17 @@ def fill(one: Instance, count: int) -> None:
             pass
 
 
-def available(contender: str) -> bool:
-    return contender != "grafana-backup" or Path(sys.executable).with_name(contender).exists()
+def install() -> None:
+    """The other programs."""
+    for name, version in PACKAGES.items():
+        if not Path(program(name)).exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(PEERS / name)], check=True)
+            subprocess.run([str(PEERS / name / "bin" / "pip"), "install", "--quiet", f"{name}=={version}"], check=True)
 
 
 def measure(counts: list[int], latencies: list[float], slow: bool) -> Iterator[Run]:
     """All contenders of all tasks, one after the other."""
+    install()
     postgres = Postgres()
     os.environ["GRAFANA_USER"], os.environ["GRAFANA_PASSWORD"] = ADMIN
     try:
@@ -279,7 +351,7 @@ def measure(counts: list[int], latencies: list[float], slow: bool) -> Iterator[R
                 (Path(kept) / "tree").rename(Path(kept) / "source")
                 for latency in latencies:
                     for task, contenders in CONTENDERS.items():
-                        for contender in filter(available, contenders):
+                        for contender in contenders:
                             if count > 1000 and contender not in ("ours", "limit") and not slow:
                                 continue
                             yield one_run(postgres, source, Path(kept), task, contender, count, latency)
@@ -340,6 +412,10 @@ def main() -> None:
         runs.append(run)
     report = ROOT / "build" / "benchmarks" / "grafana_transfer.json"
     report.parent.mkdir(parents=True, exist_ok=True)
+    # What was measured before with other numbers stays.
+    done = {(run.dashboards, run.latency_ms) for run in runs}
+    before = [Run(**one) for one in json.loads(report.read_text())["runs"]] if report.exists() else []
+    runs = [run for run in before if (run.dashboards, run.latency_ms) not in done] + runs
     report.write_text(json.dumps({"expected": EXPECTED, "runs": [asdict(run) for run in runs]}, indent=2) + "\n")
     print(table(runs))
 
