@@ -170,6 +170,15 @@ def test_a_static_unit_is_not_enabled(host: Host) -> None:
     assert host.log == ["start tiny.service"]
 
 
+@pytest.mark.parametrize("state", ["inactive", "activating", "active", "failed"])
+def test_a_unit_that_something_else_starts_is_left_as_it_is(host: Host, state: str) -> None:
+    host.set(LoadState="loaded", ActiveState=state, UnitFileState="static")
+    outcome = host.ensure(started=None)
+    assert outcome.changed and outcome.action == "none" and host.log == ["daemon-reload"]
+    assert (host.home / "units" / "tiny.service").read_text() == UNIT
+    assert not host.ensure(started=None).changed and host.log == []
+
+
 def test_a_unit_that_is_not_there_is_an_error_but_in_check_mode(host: Host) -> None:
     assert host.ensure(content=None, check=True).action == "start"
     with pytest.raises(UnitError, match=r"tiny\.service is not-found: install its package"):

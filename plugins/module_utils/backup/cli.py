@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..grafana import client
 from . import job, report, settings
 from .errors import BackupError
 from .repository import Repository
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="back up, if it is this member's turn")
     run.add_argument("--force", action="store_true", help="whatever the other members do")
-    commands.add_parser("check", help="read the settings and nothing else")
+    commands.add_parser("check", help="whether the settings can be used; nothing is done")
     commands.add_parser("status", help="how the last run went")
     history = commands.add_parser("history", help="the latest commits, also those of remotes")
     history.add_argument("--limit", type=int, default=20)
@@ -66,6 +67,8 @@ def _run(found: Settings, parsed: argparse.Namespace) -> _Result:
 
 
 def _check(_found: Settings, _parsed: argparse.Namespace) -> _Result:
+    if client.REQUESTS_ERROR:
+        raise BackupError("requests is missing: install python3-requests")
     return 0, {}, []
 
 
