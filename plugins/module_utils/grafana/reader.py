@@ -107,7 +107,7 @@ class Branch:
             full = f"{self.directory}/{path}"
             parent = self._folder(path.split("/")[1:-1])
             item = self.parse(Entry("folders", full, parent, False))
-            self.folders.known[item.key] = Folder(item.name, parent)
+            self.folders.known[item.key] = Folder(item.name, item.folder)
         for path in self._paths:
             parts = path.split("/")
             if parts[0] in KINDS and KINDS[parts[0]].foldered:

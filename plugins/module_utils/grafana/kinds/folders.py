@@ -86,7 +86,9 @@ class FolderKind(Kind):
 
     def parse(self, body: Json, folder: str, path: str) -> Item:
         title = required(body, "title", path).strip()
-        return Item(required(body, "uid", path), title, {**body, "title": title}, folder)
+        # What other programs keep is the answer of the API, which says itself where it belongs.
+        folder = folder or str(body.get("parentUid") or "")
+        return _live(required(body, "uid", path), title, body.get("description") or "", folder)
 
 
 def _live(uid: str, title: str, description: str, parent: str, manager: str = "") -> Live:

@@ -40,6 +40,8 @@ class LibraryPanelKind(Kind):
     def parse(self, body: Json, folder: str, path: str) -> Item:
         name = required(body, "name", path)
         uid = str(body.get("uid") or names.derived_uid(path))
+        # What other programs keep is the answer of the API, which says itself where it belongs.
+        folder = folder or str(body.get("folderUid") or "")
         return Item(uid, name, _body(uid, name, body.get("kind", 1), body.get("model") or {}), folder)
 
 
