@@ -125,12 +125,18 @@ def access(remote: Remote) -> tuple[dict[str, str], dict[str, str]]:
     configuration = {"credential.helper": ""}
     environment = {"GIT_SSH_COMMAND": shlex.join(ssh(remote)), "GIT_SSH_VARIANT": "ssh"}
     if remote.token:
-        # Git asks for a user and a password together; the empty one above forgets all other helpers.
-        configuration |= {f"credential.{remote.url}.helper": HELPER, "http.followRedirects": "false"}
+        # The empty one above forgets all other helpers. This server alone is told, also where it sends elsewhere.
+        configuration[f"credential.{server(remote.url)}.helper"] = HELPER
         environment |= {"MONITORING_HA_USER": remote.user, "MONITORING_HA_TOKEN": remote.token}
     if remote.ca:
         configuration["http.sslCAInfo"] = remote.ca
     return environment, configuration
+
+
+def server(url: str) -> str:
+    """A URL without its path."""
+    scheme, slashes, rest = url.partition("://")
+    return f"{scheme}{slashes}{rest.partition('/')[0]}"
 
 
 def ssh(remote: Remote) -> Sequence[str]:

@@ -29,7 +29,7 @@ DEFAULTS = {name: option.get("default") for name, option in {**options.CONNECTIO
 
 
 def run(settings: Settings, *, force: bool = False, clock: Callable[[], float] = time.time) -> Outcome:
-    """Does this member's part, and remembers how it went. force: works whatever the others do. Nothing is raised but bugs."""
+    """Does this member's part, and writes down how it went. force: works whatever the others do. Nothing is raised but bugs."""
     outcome = Outcome(settings.member, clock())
     begun = time.monotonic()
     try:

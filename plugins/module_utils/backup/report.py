@@ -29,7 +29,8 @@ class Outcome:
 
     state: WORKED, STOOD_BY or FAILED. why: for people. commit, message: of the repository's head, and whether this run made it.
     changes: a line each. counts: organisation to kind to number. unreadable: objects that were left out, as asked for.
-    remotes: name to what went wrong, empty when it has everything. started: seconds since 1970; duration: seconds.
+    remotes: name to what went wrong, empty when it has everything. untold: why something of this could not be written down.
+    started: seconds since 1970; duration: seconds.
     """
 
     member: str
@@ -45,6 +46,7 @@ class Outcome:
     unreadable: list[str] = field(default_factory=list)
     remotes: dict[str, str] = field(default_factory=dict)
     release: str = ""
+    untold: list[str] = field(default_factory=list)
 
     @property
     def behind(self) -> list[str]:
@@ -59,7 +61,7 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether nothing is left to be desired."""
-        return self.state != FAILED and not self.behind
+        return self.state != FAILED and not self.behind and not self.untold
 
     def lines(self) -> list[str]:
         """The outcome for people, the most important first."""
@@ -69,7 +71,7 @@ class Outcome:
         found += [f"and {len(self.changes) - 20} more"] if len(self.changes) > 20 else []
         found += [f"not read: {one}" for one in self.unreadable]
         found += [f"remote {name}: {error or 'has everything'}" for name, error in self.remotes.items()]
-        return found
+        return found + self.untold
 
 
 def status(settings: Settings) -> dict[str, Any]:
@@ -80,24 +82,30 @@ def status(settings: Settings) -> dict[str, Any]:
     return {}
 
 
-def remember(settings: Settings, outcome: Outcome) -> dict[str, Any]:
-    """Writes how a run went, with what stays of earlier ones, to both files; the former's content."""
+def remember(settings: Settings, outcome: Outcome) -> None:
+    """Writes down how a run went, with what stays of earlier ones. What cannot be written is noted in the outcome."""
     before = status(settings)
     end = outcome.started + outcome.duration
     reached: dict[str, float] = {remote.name: before.get("reached", {}).get(remote.name, 0.0) for remote in settings.remotes}
     reached |= {name: end for name, error in outcome.remotes.items() if not error}
     now = {
-        **asdict(outcome),
-        "ok": outcome.ok,
         "last_run": end,
         "last_success": end if outcome.safe else before.get("last_success", 0.0),
         "last_change": end if outcome.committed else before.get("last_change", 0.0),
         "reached": reached,
     }
-    write(settings.directory / STATUS, json.dumps(now, indent=2, ensure_ascii=False) + "\n", 0o640)
     if settings.textfile:
-        write(Path(settings.textfile), "\n".join(metrics(settings, outcome, now)) + "\n", 0o644)
-    return now
+        attempt(outcome, Path(settings.textfile), "\n".join(metrics(settings, outcome, now)) + "\n", 0o644)
+    known = {**asdict(outcome), "ok": outcome.ok, **now}
+    attempt(outcome, settings.directory / STATUS, json.dumps(known, indent=2, ensure_ascii=False) + "\n", 0o640)
+
+
+def attempt(outcome: Outcome, path: Path, text: str, mode: int) -> None:
+    """Writes a file, or notes why not: a run that went well has gone well, and yet nobody may learn of it."""
+    try:
+        write(path, text, mode)
+    except OSError as error:
+        outcome.untold.append(f"{path} could not be written: {error.strerror}")
 
 
 def metrics(settings: Settings, outcome: Outcome, now: Mapping[str, Any]) -> Iterator[str]:

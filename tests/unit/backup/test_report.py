@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,14 @@ def test_names_of_organisations_are_escaped(world: World, monkeypatch: pytest.Mo
     world.run(member)
     assert 'organisation="a \\"b\\" \\\\ c\\nd"' in shown(member)
     assert all(line.startswith(("#", "monitoring_ha_backup_")) for line in shown(member).splitlines())
+
+
+def test_metrics_that_cannot_be_written_are_told(world: World, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    member = replace(world.member(), textfile=str(tmp_path / "file" / "backup.prom"))
+    outcome = world.run(member)
+    assert outcome.state == "worked" and outcome.committed and not outcome.ok
+    assert "backup.prom could not be written: " in outcome.lines()[-1] and not report.status(member)["ok"]
 
 
 def test_an_unreadable_status_is_no_obstacle(world: World) -> None:
