@@ -33,7 +33,7 @@ def run(settings: Settings, *, force: bool = False, clock: Callable[[], float] =
     outcome = Outcome(settings.member, clock())
     begun = time.monotonic()
     try:
-        with alone(settings), interruptible():
+        with interruptible(), alone(settings):
             chosen, signs = (None, []) if force else turn.stand_by_for(settings)
             if chosen:
                 outcome.state, outcome.why = STOOD_BY, f"{chosen.member} does the work, {chosen.why}"
