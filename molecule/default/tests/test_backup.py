@@ -133,7 +133,7 @@ def test_everything_is_in_both_repositories(site: Site, visitor: Visitor) -> Non
     found = paths(site.https)
     for hit in visitor.get("/api/search", type="dash-db", limit=5000):
         assert any(path.endswith(f".{hit['uid']}.json") for path in found), hit
-    assert any(path.startswith("grafana/network/") for path in found), "other organisations"
+    assert any(path.startswith("grafana/network.") for path in found), "other organisations"
     assert "Member: mon1" in git(site.https, "log", "-1", "--format=%B")
     # Two runs on, there is still one commit.
     assert site.backup() == commit and site.configure().changed == {}
@@ -211,7 +211,7 @@ def test_another_one_takes_over_and_gives_it_back(site: Site, stack: Stack, visi
     begun = time.monotonic()
     wait_for("the second one", lambda: saved("Second", "mon2"), 90, 2)
     print(f"saved again after {time.monotonic() - begun:.1f} s")
-    assert git(site.https, "rev-parse", "main") == git(site.ssh, "rev-parse", "main")
+    wait_for("both repositories", lambda: git(site.https, "rev-parse", "main") == git(site.ssh, "rev-parse", "main"), 30, 1)
     stack.container("mon1").start()
     wait_for("the first one again", lambda: saved(f"Again {time.time()}", "mon1"), 240, 2)
     assert not git(site.https, "log", "--merges", "--format=%H", f"{start}..main")
@@ -236,7 +236,8 @@ def test_a_repository_that_is_down_is_reported_and_gets_everything_later(
         site.configure()
         visitor.save("made-0", "Without the third")
         done = play("backup", variables=site.variables)
-        assert done.code == 2 and any("third" in line and "has everything" not in line for line in done.failures), done.failures
+        assert done.code == 2 and "mon1: remote third: git" in done.failures[0], done.failures
+        assert "mon1: remote https: has everything" in done.failures[0]
         seen = status(stack, "mon1")
         assert seen["state"] == "worked" and seen["committed"] and [name for name, error in seen["remotes"].items() if error] == ["third"]
         local = stack.run("mon1", f"git -c safe.directory=* --git-dir {LOCAL} rev-parse main").strip()
