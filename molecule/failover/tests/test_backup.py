@@ -211,7 +211,7 @@ def test_another_one_takes_over_and_gives_it_back(site: Site, stack: Stack, visi
     begun = time.monotonic()
     wait_for("the second one", lambda: saved("Second", "mon2"), 90, 2)
     print(f"saved again after {time.monotonic() - begun:.1f} s")
-    assert git(site.https, "rev-parse", "main") == git(site.ssh, "rev-parse", "main")
+    wait_for("both repositories", lambda: git(site.https, "rev-parse", "main") == git(site.ssh, "rev-parse", "main"), 30, 1)
     stack.container("mon1").start()
     wait_for("the first one again", lambda: saved(f"Again {time.time()}", "mon1"), 240, 2)
     assert not git(site.https, "log", "--merges", "--format=%H", f"{start}..main")
@@ -236,7 +236,8 @@ def test_a_repository_that_is_down_is_reported_and_gets_everything_later(
         site.configure()
         visitor.save("made-0", "Without the third")
         done = play("backup", variables=site.variables)
-        assert done.code == 2 and any("third" in line and "has everything" not in line for line in done.failures), done.failures
+        assert done.code == 2 and "mon1: remote third: git" in done.failures[0], done.failures
+        assert "mon1: remote https: has everything" in done.failures[0]
         seen = status(stack, "mon1")
         assert seen["state"] == "worked" and seen["committed"] and [name for name, error in seen["remotes"].items() if error] == ["third"]
         local = stack.run("mon1", f"git -c safe.directory=* --git-dir {LOCAL} rev-parse main").strip()
