@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET, AF_INET6, socket
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.monitoring.ha.plugins.module_utils import galera, galera_disk, galera_sql
 from ansible_collections.monitoring.ha.plugins.module_utils.galera import Look, Member, Position
@@ -36,7 +36,8 @@ RECOVERY = 3600.0
 
 
 def say(words: str) -> None:
-    print(words, flush=True)
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
 
 
 @dataclass(frozen=True)
@@ -266,8 +267,8 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "galera-member", ""
 
     def do_GET(self) -> None:
-        assert isinstance(self.server, Service)
-        status, kind, body = answer(self.server.watch.seen, self.path.partition("?")[0], self.server.watch.deaf)
+        watch = cast(Service, self.server).watch
+        status, kind, body = answer(watch.seen, self.path.partition("?")[0], watch.deaf)
         content = body.encode()
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -409,4 +410,4 @@ def main_of(config: Config, words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main_of(Config.of(sys.argv[1]), sys.argv[2:]))
+    raise SystemExit(main_of(Config.of(sys.argv[1]), sys.argv[2:]))

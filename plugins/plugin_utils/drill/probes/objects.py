@@ -12,13 +12,14 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from types import MappingProxyType
 
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered
 
 from .common import Outcome, Probe, split
 
 UTC = timezone.utc  # noqa: UP017
-NOTHING: Mapping[str, str] = {}
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def signed(
