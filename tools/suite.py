@@ -23,7 +23,13 @@ BIN = Path(sys.executable).parent
 REPORTS = ROOT / "build" / "reports"
 #: Scenarios of ``make test``, and those that only ``make test-all`` runs; each with the strategy it runs under.
 SCENARIOS = {"default": "mitogen_linear"}
-LONG = {"debian12": "linear", "upgrade": "mitogen_linear", "galera": "mitogen_linear", "failover": "mitogen_linear"}
+LONG = {
+    "debian12": "linear",
+    "stack": "mitogen_linear",
+    "upgrade": "mitogen_linear",
+    "galera": "mitogen_linear",
+    "failover": "mitogen_linear",
+}
 #: Seconds that a scenario gets where an hour is too short, and how often each drill is run.
 PATIENCE = {"failover": 8 * 3600}
 REPEAT = 3
