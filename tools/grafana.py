@@ -9,6 +9,7 @@ import hashlib
 import shutil
 import urllib.error
 import urllib.request
+from functools import cache
 
 import yaml
 
@@ -34,6 +35,7 @@ def downloadable() -> bool:
         return False
 
 
+@cache
 def prepare() -> str:
     """``grafana`` or ``stand-in``; the same sources leave the same mirror."""
     if downloadable():

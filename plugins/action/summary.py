@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.plugin_utils import summary
+from ansible_collections.monitoring.ha.plugins.plugin_utils.hostvars import once
 
 display = Display()
 
@@ -31,10 +32,11 @@ class ActionModule(ActionBase):
         values = task_vars or {}
         pki = os.path.abspath(str(self._task.args.get("pki_directory") or ""))
         file = str(self._task.args.get("file") or "")
-        mine = values["hostvars"][values["inventory_hostname"]]
+        hostvars = once(values["hostvars"])
+        mine = hostvars[values["inventory_hostname"]]
         try:
-            lines = summary.table(values["groups"], values["hostvars"], mine, pki)
-            data = summary.endpoints(values["groups"], values["hostvars"], mine, pki)
+            lines = summary.table(values["groups"], hostvars, mine, pki)
+            data = summary.endpoints(values["groups"], hostvars, mine, pki)
         except topology.TopologyError as error:
             raise AnsibleActionFail(str(error)) from error
         display.display("\n".join(["", *lines, ""]))

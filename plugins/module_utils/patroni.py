@@ -4,15 +4,22 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.monitoring.ha.plugins.module_utils import identity
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
+#: Arguments of the modules that speak to a cluster.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "members": {"type": "dict", "required": True},
+    "user": {"type": "str", "default": "patroni"},
+    "password": {"type": "str", "required": True, "no_log": True},
+    **identity.OPTIONS,
+}
 #: Seconds that a restart may take.
 RESTART = 300
 #: Seconds that a switch-over may take.
@@ -32,6 +39,11 @@ class Cluster:
     user: str
     password: str
 
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Cluster:
+        """The cluster that a module's arguments name."""
+        return cls(given["members"], Client("", 0, given["ca"], given["certificate"], given["key"]), given["user"], given["password"])
+
     def client(self, name: str, timeout: float = 10) -> Client:
         address, _colon, port = self.members[name].rpartition(":")
         return replace(self.identity, address=address.strip("[]"), port=int(port), timeout=timeout)
@@ -48,9 +60,8 @@ class Cluster:
 
     def change(self, name: str, method: str, path: str, body: Any, timeout: float = 10) -> None:
         """A verb that takes the password."""
-        token = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        headers = {"Content-Type": "application/json", "Authorization": f"Basic {token}"}
-        status, text = self.client(name, timeout).request(method, path, json.dumps(body).encode(), headers)
+        client = replace(self.client(name, timeout), user=self.user, password=self.password)
+        status, text = client.request(method, path, json.dumps(body).encode(), {"Content-Type": "application/json"})
         if status != 200:
             raise PatroniError(f"{name}: {method} {path}: {status} {text.decode(errors='replace')[:200]}")
 

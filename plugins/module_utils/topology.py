@@ -221,3 +221,36 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
 def describe(groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """The catalogue as plain data, each component with its ``members`` of this inventory."""
     return [{**c.as_dict(), "members": members(c, groups)} for c in COMPONENTS.values()]
+
+
+def expectations(groups: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    """Component → what each of its members has to show for the stack to be whole, as in the module ``gate``."""
+    count = {name: len(members(c, groups)) for name, c in COMPONENTS.items()}
+    return {
+        "alertmanager": {"peers": count["alertmanager"]},
+        "thanos_query": {"stores": count["thanos_sidecar"] + count["thanos_store"]},
+        "prometheus": {"targets_up": True},
+        "load_balancer": {"backends": True},
+        "grafana": {"peers": count["grafana"]},
+        "postgresql": {"standbys": count["postgresql"] - 1},
+        "mariadb": {"nodes": count["mariadb"]},
+        "object_store": {"nodes": count["object_store"]},
+    }
+
+
+def targets(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every member of every component that can be asked, with what is expected of it, as ``verification`` wants them."""
+    expected = expectations(groups)
+    return [
+        {
+            "component": c.name,
+            "title": c.title,
+            "host": its.host,
+            "address": its.address,
+            "port": its.port,
+            "expect": expected.get(c.name, {}),
+        }
+        for c in COMPONENTS.values()
+        if c.metrics
+        for its in endpoints(c.name, groups, hostvars, c.metrics[0])
+    ]

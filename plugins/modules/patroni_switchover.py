@@ -56,25 +56,15 @@ leader:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitoring.ha.plugins.module_utils import identity, patroni
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
+from ansible_collections.monitoring.ha.plugins.module_utils import patroni
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered
 
 
 def main() -> None:
     """Arguments in, result out."""
-    module = AnsibleModule(
-        argument_spec={
-            "members": {"type": "dict", "required": True},
-            "away_from": {"type": "str", "required": True},
-            "user": {"type": "str", "default": "patroni"},
-            "password": {"type": "str", "required": True, "no_log": True},
-            **identity.OPTIONS,
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec={**patroni.OPTIONS, "away_from": {"type": "str", "required": True}}, supports_check_mode=True)
     given = module.params
-    asker = Client("", 0, given["ca"], given["certificate"], given["key"])
-    cluster = patroni.Cluster(given["members"], asker, given["user"], given["password"])
+    cluster = patroni.Cluster.of(given)
     try:
         before = cluster.leader()
         leader = patroni.switch_over(cluster, given["away_from"], check=module.check_mode)

@@ -9,6 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component
+from ansible_collections.monitoring.ha.plugins.plugin_utils import lock
+
 STRATEGIES = ("one_by_one", "canary", "failure_domain")
 
 
@@ -87,3 +91,47 @@ def batches(hosts: Sequence[str], strategy: str, domains: Mapping[str, str]) -> 
     lasts = sorted(set(names), key=lambda name: max(n for n, other in enumerate(names) if other == name))
     groups = [[host for host, name in zip(hosts, names, strict=True) if name == wanted] for wanted in lasts]
     return [host for group in groups for host in group], [len(group) for group in groups]
+
+
+def moves(
+    host: str,
+    variables: Mapping[str, Any],
+    running: Mapping[str, str],
+    releases: Mapping[str, Component],
+    components: Mapping[str, Mapping[str, Any]],
+) -> list[Move]:
+    """The way of each release of a host, those that stay where they are included. running: release → version.
+
+    releases: name in the lock file → a component of it that the host runs. components: the lock file's. LockError for a version
+    that it does not know.
+    """
+    wanted = {name: str(variables.get(f"{c.role}_version") or "") for name, c in releases.items()}
+    return [
+        Move(host, name, str(running.get(name, "")), lock.find(components, name, chosen or None).version) for name, chosen in wanted.items()
+    ]
+
+
+def plan(
+    looked: Mapping[str, Mapping[str, str]],
+    groups: Mapping[str, Sequence[str]],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    components: Mapping[str, Mapping[str, Any]],
+    *,
+    last: Sequence[str],
+    strategy: str,
+    downgrade: bool,
+) -> Plan:
+    """The plan of all hosts that were ``looked`` at (host → release → version)."""
+    found = Plan()
+    runs = {host: [c for c in COMPONENTS.values() if host in topology.members(c, groups)] for host in looked}
+    for host, running in looked.items():
+        ways = moves(host, hostvars[host], running, {c.release: c for c in runs[host] if c.release}, components)
+        said = (complaint(its, components[its.component].get("upgrade") or {}, downgrade=downgrade) for its in ways)
+        found.problems += [words for words in said if words]
+        found.moves[host] = [its.line for its in ways if its.before != its.after]
+    # What every host runs, and the proxy beside it, is not missed while one host is away.
+    core = [host for host in looked if any(c.cardinality != "all" and c.name != "proxy" for c in runs[host])]
+    found.fleet = [host for host in looked if host not in core]
+    domains = {host: str(hostvars[host].get("failure_domain") or "") for host in core}
+    found.turns, found.batches = batches(order(core, last), strategy, domains)
+    return found

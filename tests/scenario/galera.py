@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pymysql
@@ -81,22 +82,7 @@ def behind(stack: Stack) -> list[str]:
     return [member for host in hosts for member in stack.run(host, f"python3 -c '{SHOW}'").split()]
 
 
-class Rows:
-    """Writes numbered rows, each by itself, over a connection that is made anew after an error."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self.connection: Any = None
-
-    def __call__(self, number: int) -> None:
-        try:
-            self.connection = self.connection or connect(self.stack)
-            rows(self.connection, "INSERT INTO numbered VALUES (%s)", number)
-        except BaseException:
-            with contextlib.suppress(*ERRORS, AttributeError):
-                self.connection.close()
-            self.connection = None
-            raise
+INSERT = "INSERT INTO numbered VALUES (%s)"
 
 
 def kept(stack: Stack) -> set[int]:
@@ -111,5 +97,6 @@ def writing(stack: Stack) -> Iterator[numbered.Writer]:
     with contextlib.closing(connect(stack, timeout=10)) as connection:
         rows(connection, "CREATE TABLE IF NOT EXISTS numbered (number BIGINT PRIMARY KEY)")
         rows(connection, "DELETE FROM numbered")
-    with numbered.writing(numbered.Writer(Rows(stack), ERRORS)) as found:
+    write = numbered.Rows(partial(connect, stack), lambda connection, number: rows(connection, INSERT, number), ERRORS)
+    with numbered.writing(numbered.Writer(write, ERRORS)) as found:
         yield found

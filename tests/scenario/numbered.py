@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -45,12 +46,42 @@ class Writer:
         """The longest time between two acknowledged writes."""
         return max((after - before for before, after in itertools.pairwise(self.moments)), default=0.0)
 
-    def until_written(self, timeout: float, more: int = 20) -> None:
-        """Until so many more writes are acknowledged; AssertionError with what was seen instead."""
-        count, end = len(self.acknowledged), time.monotonic() + timeout
+    def until_written(self, timeout: float, more: int = 20, least: float = 0.0) -> None:
+        """Until so many more writes are acknowledged, and for ``least`` seconds; AssertionError with what was seen instead."""
+        count, start = len(self.acknowledged), time.monotonic()
         while len(self.acknowledged) <= count + more:
-            assert time.monotonic() < end, f"{len(self.acknowledged) - count} writes within {timeout:.0f} s; {self.errors[-3:]}"
+            waited = time.monotonic() - start
+            assert waited < timeout, f"{len(self.acknowledged) - count} writes within {timeout:.0f} s; {self.errors[-3:]}"
             time.sleep(0.1)
+        time.sleep(max(0.0, least - (time.monotonic() - start)))
+
+    def judge(self, kept: set[int], what: str, limit: float) -> None:
+        """Print what was measured; every acknowledged write is among those ``kept``, and the outage was short enough."""
+        lost = set(self.acknowledged) - kept
+        print(f"\n{what}: {len(self.acknowledged)} writes acknowledged, {len(lost)} lost, none for {self.outage():.1f} s")
+        assert not lost
+        assert self.outage() <= limit, self.errors
+
+
+class Rows:
+    """Writes numbered rows, each by itself, over a connection that is made anew after an error.
+
+    connect: makes one. insert: writes a number over it. errors: what either raises when nobody is there.
+    """
+
+    def __init__(self, connect: Callable[[], Any], insert: Callable[[Any, int], object], errors: tuple[type[BaseException], ...]) -> None:
+        self.connect, self.insert, self.errors = connect, insert, errors
+        self.connection: Any = None
+
+    def __call__(self, number: int) -> None:
+        try:
+            self.connection = self.connection or self.connect()
+            self.insert(self.connection, number)
+        except BaseException:
+            with contextlib.suppress(*self.errors, AttributeError):
+                self.connection.close()
+            self.connection = None
+            raise
 
 
 @contextlib.contextmanager

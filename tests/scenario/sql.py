@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import ssl
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pg8000.exceptions
 import pg8000.native
 
+from tests.scenario import numbered
 from tests.scenario.stack import Stack
 
 CONFIG = "/etc/monitoring-ha/patroni/patroni.yml"
@@ -53,61 +51,21 @@ def healthy(stack: Stack) -> bool:
     return True
 
 
-@dataclass
-class Writer:
-    """Writes numbered rows, one transaction each, as fast as they are acknowledged.
+def kept(stack: Stack) -> set[int]:
+    """The rows that are there."""
+    with contextlib.closing(connect(stack, timeout=30)) as connection:
+        return {number for (number,) in connection.run("SELECT number FROM numbered")}
 
-    acknowledged: their numbers. moments: when each was. errors: what was seen instead.
-    """
 
-    stack: Stack
-    acknowledged: list[int] = field(default_factory=list)
-    moments: list[float] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self.work, daemon=True)
-
-    def work(self) -> None:
-        connection: Any = None
-        for number in itertools.count():
-            if self.stop.is_set():
-                break
-            try:
-                connection = connection or connect(self.stack)
-                connection.run("INSERT INTO numbered VALUES (:number)", number=number)
-                self.moments.append(time.monotonic())
-                self.acknowledged.append(number)
-            except ERRORS as error:
-                self.errors.append(f"{time.monotonic():.1f}: {error}")
-                with contextlib.suppress(*ERRORS, AttributeError):
-                    connection.close()
-                connection = None
-                time.sleep(0.1)
-            time.sleep(0.01)
-
-    def outage(self) -> float:
-        """The longest time between two acknowledged writes."""
-        return max((after - before for before, after in itertools.pairwise(self.moments)), default=0.0)
-
-    def lost(self) -> set[int]:
-        """Acknowledged rows that are not there."""
-        with contextlib.closing(connect(self.stack, timeout=30)) as connection:
-            return set(self.acknowledged) - {row[0] for row in connection.run("SELECT number FROM numbered")}
+def insert(connection: Any, number: int) -> None:
+    connection.run("INSERT INTO numbered VALUES (:number)", number=number)
 
 
 @contextlib.contextmanager
-def writing(stack: Stack) -> Iterator[Writer]:
-    """Writes go on while the block runs."""
+def writing(stack: Stack) -> Iterator[numbered.Writer]:
+    """Writes go on while the block runs, one transaction each."""
     with contextlib.closing(connect(stack)) as connection:
         connection.run("CREATE TABLE IF NOT EXISTS numbered (number bigint PRIMARY KEY)")
         connection.run("TRUNCATE numbered")
-    writer = Writer(stack)
-    writer.thread.start()
-    try:
-        time.sleep(2)
-        yield writer
-    finally:
-        writer.stop.set()
-        writer.thread.join()
+    with numbered.writing(numbered.Writer(numbered.Rows(partial(connect, stack), insert, ERRORS), ERRORS)) as found:
+        yield found

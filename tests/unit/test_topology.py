@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils import gates, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, component
 
 GROUPS = {
@@ -30,6 +30,17 @@ def test_members_in_inventory_order_with_overridden_port() -> None:
 
 def test_empty_group_gives_nothing() -> None:
     assert topology.endpoints("alertmanager", GROUPS, HOSTVARS) == []
+
+
+def test_whoever_can_be_asked_is_a_target_and_shows_what_its_gate_knows() -> None:
+    found = {(its["component"], its["host"]): its for its in topology.targets(GROUPS, HOSTVARS)}
+    assert found["prometheus", "b"]["port"] == 9191 and found["prometheus", "b"]["expect"] == {"targets_up": True}
+    assert found["object_store", "a"]["expect"] == {"nodes": 2} and found["node_exporter", "a"]["expect"] == {}
+    assert {component for component, _host in found} <= set(gates.GATES)
+    # A quorum, or whoever knows others, is not whole alone; whoever leads or writes is expected to be followed.
+    three = topology.expectations({name: ["a", "b", "c"] for name in ("prometheus", "thanos_store", "postgresql", "mariadb", "grafana")})
+    assert three["thanos_query"] == {"stores": 6} and three["postgresql"] == {"standbys": 2} and three["mariadb"] == {"nodes": 3}
+    assert set(three) <= set(COMPONENTS)
 
 
 def test_loopback_port_stays_on_loopback() -> None:

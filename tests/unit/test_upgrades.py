@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils import keep, restore_point, rotation, silences, tree, units
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
-from ansible_collections.monitoring.ha.plugins.plugin_utils import upgrades
+from ansible_collections.monitoring.ha.plugins.plugin_utils import lock, upgrades
 from ansible_collections.monitoring.ha.plugins.plugin_utils.upgrades import Move
 
 # --- versions and order --------------------------------------------------------------------------------------------
@@ -56,6 +56,37 @@ def test_one_at_a_time_unless_domains_are_asked_for() -> None:
     domains = {"a": "east", "b": "east", "c": "west", "d": "west"}
     assert upgrades.batches(["b", "c", "d", "a"], "failure_domain", domains) == (["c", "d", "b", "a"], [2, 2])
     assert upgrades.batches(["b", "c"], "failure_domain", {"b": "", "c": ""}) == (["b", "c"], [1, 1])
+
+
+LOCKED = {"prometheus": "3.16.0", "node_exporter": "1.12.1", "thanos": "0.42.4"}
+
+
+def planned(locked: dict[str, str] = LOCKED, **given: Any) -> upgrades.Plan:
+    """Two replicas, of which one is of before, and a host that is only monitored."""
+    groups = {"all": ["mon1", "mon2", "web1"], "prometheus": ["mon1", "mon2"], "monitored": ["mon1", "mon2", "web1"]}
+    looked = {"mon1": {"prometheus": "3.15.1"}, "mon2": {"prometheus": "3.16.0"}, "web1": {}}
+    components = {name: {"version": version, "files": ["x"], "pins": {version: {}}} for name, version in locked.items()}
+    wanted: dict[str, Any] = {"last": ["mon1"], "strategy": "one_by_one", "downgrade": False, **given}
+    hostvars: dict[str, dict[str, Any]] = {host: dict(wanted.pop("variables", {})) for host in groups["all"]}
+    return upgrades.plan(looked, groups, hostvars, components, **wanted)
+
+
+def test_a_plan_names_what_changes_and_sets_the_fleet_apart() -> None:
+    plan = planned()
+    assert (plan.turns, plan.batches, plan.fleet, plan.problems) == (["mon2", "mon1"], [1, 1], ["web1"], [])
+    assert "prometheus 3.15.1 → 3.16.0" in plan.moves["mon1"]
+    assert not [line for line in plan.moves["mon2"] if line.startswith("prometheus ")]
+    assert plan.moves["web1"] == ["node_exporter new → 1.12.1"]
+
+
+def test_a_plan_tells_every_problem_and_a_version_that_nobody_knows() -> None:
+    older = {**LOCKED, "prometheus": "3.14.0"}
+    problems = planned(older).problems
+    assert [problem.partition(":")[0] for problem in problems] == ["mon1", "mon2"]
+    assert all("is a step back: set upgrade_downgrade" in problem for problem in problems)
+    assert planned(older, downgrade=True).problems == []
+    with pytest.raises(lock.LockError, match=r"1\.0\.0"):
+        planned(variables={"prometheus_version": "1.0.0"})
 
 
 # --- rotation ------------------------------------------------------------------------------------------------------

@@ -35,14 +35,6 @@ def whole(stack: Stack, powered: None) -> Iterator[None]:
         stack.run(host, "iptables -F; systemctl start --no-block galera-member mariadb", check=False)
 
 
-def judge(writer: numbered.Writer, kept: set[int], what: str, limit: float) -> None:
-    """Print what was measured; every acknowledged write is there, and the outage was short enough."""
-    lost = set(writer.acknowledged) - kept
-    print(f"\n{what}: {len(writer.acknowledged)} writes acknowledged, {len(lost)} lost, none for {writer.outage():.1f} s")
-    assert not lost
-    assert writer.outage() <= limit, writer.errors
-
-
 def returned(stack: Stack, host: str) -> None:
     stack.container(host).start()
     wait_for("the host's return", lambda: galera.healthy(stack), RETURN)
@@ -54,7 +46,7 @@ def test_the_writers_host_loses_power(stack: Stack) -> None:
         stack.container(old).kill()
         time.sleep(1)
         writer.until_written(120)
-    judge(writer, galera.kept(stack), f"power cut of the writer's host, {old}", HOST_LOST)
+    writer.judge(galera.kept(stack), f"power cut of the writer's host, {old}", HOST_LOST)
     new = galera.writer(stack)
     assert new not in ("", old) and set(galera.behind(stack)) == {new}
     with galera.writing(stack) as writer:
@@ -62,7 +54,7 @@ def test_the_writers_host_loses_power(stack: Stack) -> None:
         writer.until_written(60)
     # It came back, and the writer stayed where it was.
     assert galera.writer(stack) == new
-    judge(writer, galera.kept(stack), f"return of {old}", STANDBY_LOST)
+    writer.judge(galera.kept(stack), f"return of {old}", STANDBY_LOST)
 
 
 def test_the_writers_host_loses_power_while_dashboards_are_saved(stack: Stack) -> None:
@@ -100,7 +92,7 @@ def test_a_standbys_host_loses_power(stack: Stack) -> None:
         stack.container(standby).kill()
         time.sleep(10)
         writer.until_written(60)
-    judge(writer, galera.kept(stack), f"power cut of a standby's host, {standby}", STANDBY_LOST)
+    writer.judge(galera.kept(stack), f"power cut of a standby's host, {standby}", STANDBY_LOST)
     returned(stack, standby)
 
 
@@ -110,7 +102,7 @@ def test_the_server_of_the_writer_crashes(stack: Stack) -> None:
         stack.run(old, "kill -9 $(systemctl show --property MainPID --value mariadb)")
         time.sleep(1)
         writer.until_written(120)
-    judge(writer, galera.kept(stack), f"crash of MariaDB on {old}", HOST_LOST)
+    writer.judge(galera.kept(stack), f"crash of MariaDB on {old}", HOST_LOST)
 
 
 def test_the_server_of_the_writer_hangs(stack: Stack) -> None:
@@ -122,7 +114,7 @@ def test_the_server_of_the_writer_hangs(stack: Stack) -> None:
         writer.until_written(120)
         assert galera.writer(stack) != old
         stack.run(old, f"kill -CONT {pid}")
-    judge(writer, galera.kept(stack), f"MariaDB hangs on {old}", HOST_LOST)
+    writer.judge(galera.kept(stack), f"MariaDB hangs on {old}", HOST_LOST)
 
 
 def test_the_daemon_beside_the_writer_crashes(stack: Stack) -> None:
@@ -131,7 +123,7 @@ def test_the_daemon_beside_the_writer_crashes(stack: Stack) -> None:
         stack.run(old, "kill -9 $(systemctl show --property MainPID --value galera-member)")
         time.sleep(1)
         writer.until_written(60)
-    judge(writer, galera.kept(stack), f"crash of the daemon on {old}", HOST_LOST)
+    writer.judge(galera.kept(stack), f"crash of the daemon on {old}", HOST_LOST)
 
 
 def test_a_session_on_a_writer_that_is_lost_is_cut(stack: Stack) -> None:
@@ -182,7 +174,7 @@ def test_a_donor_takes_no_traffic_and_the_writer_gives_no_copy(stack: Stack) -> 
         writer.until_written(30)
     third = next(host for host in HOSTS if host not in (writes, new))
     assert donors == {third} and behind == {writes}
-    judge(writer, galera.kept(stack), f"a copy for {new} from {third}", STANDBY_LOST)
+    writer.judge(galera.kept(stack), f"a copy for {new} from {third}", STANDBY_LOST)
     stack.run(new, "journalctl -u mariadb --no-pager | grep -q 'SST complete'")
 
 
@@ -194,7 +186,7 @@ def test_a_writer_that_is_taken_out_by_hand_hands_over(stack: Stack) -> None:
         writer.until_written(30)
         assert set(galera.behind(stack)) == {galera.writer(stack)}
         stack.run(old, "mariadb -e 'SET GLOBAL wsrep_desync=OFF'")
-    judge(writer, galera.kept(stack), f"{old} is taken out by hand", HOST_LOST)
+    writer.judge(galera.kept(stack), f"{old} is taken out by hand", HOST_LOST)
 
 
 def test_a_member_that_is_cut_off_does_not_write(stack: Stack) -> None:
@@ -210,7 +202,7 @@ def test_a_member_that_is_cut_off_does_not_write(stack: Stack) -> None:
         stack.run(old, "iptables -F")
         wait_for("its return", lambda: galera.healthy(stack), RETURN)
         writer.until_written(60)
-    judge(writer, galera.kept(stack), f"{old} is cut off from the others", 30.0)
+    writer.judge(galera.kept(stack), f"{old} is cut off from the others", 30.0)
 
 
 def test_all_hosts_lose_power_at_once(stack: Stack) -> None:
@@ -221,7 +213,7 @@ def test_all_hosts_lose_power_at_once(stack: Stack) -> None:
         for host in HOSTS:
             stack.container(host).start()
         writer.until_written(RETURN)
-    judge(writer, galera.kept(stack), "power cut of all hosts", RETURN)
+    writer.judge(galera.kept(stack), "power cut of all hosts", RETURN)
     wait_for("everybody's return", lambda: galera.healthy(stack), RETURN)
     assert not set(writer.acknowledged) - galera.kept(stack)
 

@@ -26,32 +26,17 @@ def whole(stack: Stack, powered: None) -> Iterator[None]:
         stack.run(host, "systemctl start etcd patroni", check=False)
 
 
-def judge(writer: sql.Writer, what: str, limit: float) -> None:
-    """Print what was measured; every acknowledged row is there, and the outage was short enough."""
-    lost = writer.lost()
-    print(f"\n{what}: {len(writer.acknowledged)} writes acknowledged, {len(lost)} lost, none for {writer.outage():.1f} s")
-    assert not lost
-    assert writer.outage() <= limit, writer.errors
-
-
-def until_written(writer: sql.Writer, seconds: float) -> None:
-    """Until writes are acknowledged again, and for some more seconds."""
-    count, start = len(writer.acknowledged), time.monotonic()
-    wait_for("writes", lambda: len(writer.acknowledged) > count + 20, 3 * HOST_LOST)
-    time.sleep(max(0.0, seconds - (time.monotonic() - start)))
-
-
 def test_the_leaders_host_loses_power(stack: Stack) -> None:
     old = sql.leader(stack)
     with sql.writing(stack) as writer:
         stack.container(old).kill()
         time.sleep(1)
-        until_written(writer, 5)
-    judge(writer, f"power cut of the leader's host, {old}", HOST_LOST)
+        writer.until_written(3 * HOST_LOST, least=5)
+    writer.judge(sql.kept(stack), f"power cut of the leader's host, {old}", HOST_LOST)
     assert sql.leader(stack) != old
     stack.container(old).start()
     wait_for("the host's return", lambda: sql.healthy(stack), RETURN)
-    assert not writer.lost()
+    assert not set(writer.acknowledged) - sql.kept(stack)
 
 
 def test_all_hosts_lose_power_at_once(stack: Stack) -> None:
@@ -61,7 +46,7 @@ def test_all_hosts_lose_power_at_once(stack: Stack) -> None:
         time.sleep(2)
         for host in stack.hosts:
             stack.container(host).start()
-        until_written(writer, 5)
-    judge(writer, "power cut of all hosts", RETURN)
+        writer.until_written(3 * HOST_LOST, least=5)
+    writer.judge(sql.kept(stack), "power cut of all hosts", RETURN)
     wait_for("everybody's return", lambda: sql.healthy(stack), RETURN)
-    assert not writer.lost()
+    assert not set(writer.acknowledged) - sql.kept(stack)

@@ -63,32 +63,11 @@ class Stack:
         """Seconds between two scrapes."""
         return durations.seconds(self.of_member("prometheus", "prometheus_scrape_interval", "15s"))
 
-    def expectations(self) -> dict[str, dict[str, Any]]:
-        """What a component has to show to be whole, as in the module gate."""
-        stores = [e for name in ("thanos_sidecar", "thanos_store") for e in topology.endpoints(name, self.groups, self.hostvars, "grpc")]
-        return {
-            "alertmanager": {"peers": len(self.members("alertmanager"))},
-            "thanos_query": {"stores": len(stores)},
-            "prometheus": {"targets_up": True},
-            "load_balancer": {"backends": True},
-            "proxy": {"backends": True},
-            "grafana": {"peers": len(self.members("grafana"))},
-            "postgresql": {"standbys": len(self.members("postgresql")) - 1},
-            "object_store": {"nodes": len(self.members("object_store"))},
-        }
-
     def targets(self) -> list[dict[str, Any]]:
-        """Every member of every component that can be asked, as verification wants them. Of a fleet, the stack's own hosts."""
-        expected, hosts = self.expectations(), set(failures.stack_hosts(self.groups))
-        found = []
-        for component in COMPONENTS.values():
-            if not component.metrics:
-                continue
-            for its in topology.endpoints(component.name, self.groups, self.hostvars, component.metrics[0]):
-                if its.host in hosts:
-                    about = {"component": component.name, "title": component.title, "expect": expected.get(component.name, {})}
-                    found.append({**about, "host": its.host, "address": its.address, "port": its.port})
-        return found
+        """Members that have to be whole; of a fleet, the stack's own hosts. A proxy beside clients has to know its members again, too."""
+        hosts = set(failures.stack_hosts(self.groups))
+        own = [its for its in topology.targets(self.groups, self.hostvars) if its["host"] in hosts]
+        return [{**its, "expect": {"backends": True}} if its["component"] == "proxy" else its for its in own]
 
     def missing(self) -> list[str]:
         """What keeps the stack from being whole, a line each; empty when it is."""
