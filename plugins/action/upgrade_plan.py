@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.plugin_utils import lock, upgrades
 from ansible_collections.monitoring.ha.plugins.plugin_utils.hostvars import once
@@ -34,7 +35,7 @@ class ActionModule(ActionBase):
             lock.read(str(values.get("release_lock") or "") or None),
             last=[str(host) for host in given.get("last") or []],
             strategy=strategy,
-            downgrade=bool(given.get("downgrade")),
+            downgrade=boolean(given.get("downgrade") or False),
         )
         told = {"failed": True, "msg": "\n".join(plan.problems)} if plan.problems else {}
         return {"changed": False, **asdict(plan), **told}
