@@ -30,7 +30,6 @@ lint unit: $(READY)
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --upgrade pip==26.3
 	.venv/bin/python -m pip install --quiet --group dev
-	ln -sfn "$$(.venv/bin/python -c 'import ansible_mitogen; print(ansible_mitogen.__path__[0])')" .venv/ansible_mitogen
 	touch $@
 
 # Ansible finds the collection by its name, whatever the clone is called.
