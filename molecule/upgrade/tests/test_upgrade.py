@@ -2,99 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 
-from tests.scenario import sql
-from tests.scenario.pages import Alarm, Pager
+from tests.scenario import drills, sql
 from tests.scenario.site import Played, play
-from tests.scenario.stack import SCRAPE_INTERVAL, Stack, wait_for
+from tests.scenario.stack import Stack, wait_for
 
 HOSTS = ("mon1", "mon2", "mon3")
-REPLICAS = ("mon1", "mon2")
 BEFORE: dict[str, str] = yaml.safe_load((Path(__file__).parents[1] / "before.yml").read_text(encoding="utf-8"))
-#: Seconds after an alert within which somebody has to have been told.
-TOLD = 60
-
-
-class Asker:
-    """Asks for the number of hosts that are up, through the virtual address, again and again. wrong: (when, what was seen instead)."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.stack, self.count = stack, 0
-        self.wrong: list[tuple[float, str]] = []
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self.work, daemon=True)
-
-    def work(self) -> None:
-        url = self.stack.endpoints["query"]["url"] + "/api/v1/query"
-        while not self.stop.wait(0.1):
-            try:
-                # A connection of its own for each, as people's are.
-                answer = requests.get(
-                    url,
-                    params={"query": "count(up{job='node_exporter'})"},
-                    auth=self.stack.people.auth,
-                    verify=self.stack.endpoints["ca"],
-                    timeout=5,
-                )
-                answer.raise_for_status()
-                value = answer.json()["data"]["result"][0]["value"][1]
-                if value != "3":
-                    self.wrong.append((time.time(), f"counts {value}"))
-            except (requests.RequestException, LookupError) as error:
-                self.wrong.append((time.time(), f"{type(error).__name__}: {error}"))
-            self.count += 1
+#: The database's leader hands over, once.
+PROMISE = {"database": 5}
 
 
 @contextmanager
-def watched(stack: Stack, pager: Pager, alarm: Alarm) -> Iterator[Asker]:
-    """Somebody asks all the time, rows are written, and an alarm goes off every half minute; afterwards all of it is judged."""
-    asker, started = Asker(stack), time.time()
-    stop = threading.Event()
-    raised: list[tuple[str, float]] = []
-
-    def alarms() -> None:
-        for number in itertools.count():
-            name = f"during-{int(started)}-{number}"
-            alarm.set(HOSTS[number % 3], name, True)
-            raised.append((name, time.time()))
-            if stop.wait(30):
-                return
-
-    ringer = threading.Thread(target=alarms, daemon=True)
-    with sql.writing(stack) as writer:
-        asker.thread.start()
-        ringer.start()
-        yield asker
-        stop.set()
-        ringer.join()
-        time.sleep(TOLD)
-        asker.stop.set()
-        asker.thread.join()
-    lost = [name for name, _when in raised if not pager.count(name, "firing")]
-    doubled = [name for name, _when in raised if pager.count(name, "firing") > 1]
-    unwritten = set(writer.acknowledged) - sql.kept(stack)
-    print(f"\n{asker.count} queries, {len(asker.wrong)} failed; {len(raised)} alarms, {len(lost)} lost, {len(doubled)} told twice")
-    print(f"{len(writer.acknowledged)} writes acknowledged, {len(unwritten)} lost, none for {writer.outage():.1f} s")
-    assert not asker.wrong, asker.wrong[:5]
-    assert not lost, [pager.history(name) for name in lost]
-    assert not unwritten
-    # Each host's data, deduplicated, have no hole.
-    for host in HOSTS:
-        found = stack.query(f'up{{job="node_exporter",host="{host}"}}[{int(time.time() - started)}s]', timeout=20)
-        times = sorted(float(value[0]) for series in found for value in series["values"])
-        assert max(b - a for a, b in itertools.pairwise(times)) <= 3 * SCRAPE_INTERVAL + 1
+def unnoticed(reason: str) -> Iterator[None]:
+    """The drills' probes look while the block runs: a query that fails, a page that is lost and a hole in the data are too many."""
+    with drills.measured(f"upgrade-{reason}", drill_objectives={"nothing": PROMISE}) as seen:
+        yield
+    print("\n" + drills.account(seen))
+    assert [its["state"] for its in seen] == ["passed"], drills.account(seen)
 
 
 def versions(stack: Stack, pattern: str) -> dict[str, str]:
@@ -147,9 +80,9 @@ def test_a_version_that_is_no_good_is_taken_back(stack: Stack, version: str, wor
         stack.member.delete(f"https://{stack.hosts['mon1']}:9093/api/v2/silence/{silence['id']}", timeout=5)
 
 
-def test_an_upgrade_that_nobody_notices(stack: Stack, pager: Pager, alarm: Alarm) -> None:
+def test_an_upgrade_that_nobody_notices(stack: Stack) -> None:
     last = {sql.leader(stack), stack.holder()}
-    with watched(stack, pager, alarm):
+    with unnoticed("version"):
         done = upgraded()
     assert done.code == 0, done.output
     account = next(line for line in done.output.splitlines() if "version, one by one: " in line)
@@ -176,18 +109,18 @@ def test_a_step_back_is_refused_before_anything_is_touched(stack: Stack) -> None
     assert identities(stack) == before
 
 
-def test_every_host_is_rebooted(stack: Stack, pager: Pager, alarm: Alarm) -> None:
+def test_every_host_is_rebooted(stack: Stack) -> None:
     boots = {host: stack.container(host).attrs["State"]["StartedAt"] for host in HOSTS}
-    with watched(stack, pager, alarm):
+    with unnoticed("reboot"):
         done = upgraded("reboot")
     assert done.code == 0, done.output
     assert all(stack.container(host).attrs["State"]["StartedAt"] != boots[host] for host in HOSTS)
 
 
-def test_every_certificate_is_renewed(stack: Stack, pager: Pager, alarm: Alarm) -> None:
+def test_every_certificate_is_renewed(stack: Stack) -> None:
     show = "openssl x509 -in /etc/monitoring-ha/pki/host.pem -noout -serial"
     before = {host: stack.run(host, show) for host in HOSTS}
-    with watched(stack, pager, alarm):
+    with unnoticed("certificates"):
         done = upgraded("certificates")
     assert done.code == 0, done.output
     assert all(stack.run(host, show) != before[host] for host in HOSTS)
