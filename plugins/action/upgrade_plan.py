@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -37,5 +39,10 @@ class ActionModule(ActionBase):
             strategy=strategy,
             downgrade=boolean(given.get("downgrade") or False),
         )
+        saved = {host: float(json.loads(said or "{}").get("last_success", 0)) for host, said in (given.get("backups") or {}).items()}
+        try:
+            plan.problems += filter(None, [upgrades.outdated(saved, str(given.get("backup_max_age") or ""), time.time())])
+        except ValueError as error:
+            raise AnsibleActionFail(f"upgrade_backup_max_age: {error}") from error
         told = {"failed": True, "msg": "\n".join(plan.problems)} if plan.problems else {}
         return {"changed": False, **asdict(plan), **told}

@@ -11,7 +11,7 @@ version_added: 0.1.0
 author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Compares what hosts run with what the lock file and the roles' variables want, and puts the hosts in order.
-  - Fails, naming host, component and remedy, where a version must not be reached in one step.
+  - Fails, naming host, component and remedy, where a version must not be reached in one step, and where the backups are too old.
   - Runs on the controller, once for all hosts, and changes nothing.
 attributes:
   check_mode:
@@ -41,6 +41,14 @@ options:
     description: Whether an older version is all right.
     type: bool
     default: false
+  backups:
+    description: Member of the backup to what its C(status --json) printed; empty where there was no run yet.
+    type: dict
+    default: {}
+  backup_max_age:
+    description: Age, as C(1h), that the youngest of them may have. Empty for any.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""

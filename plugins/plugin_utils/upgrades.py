@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils import durations, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component
 from ansible_collections.monitoring.ha.plugins.plugin_utils import lock
 
@@ -71,6 +71,21 @@ def complaint(move: Move, rules: Mapping[str, Any], *, downgrade: bool) -> str:
     if majors is not None and after[0] - before[0] > int(majors):
         return f"{where} leaves out a major version: take one after the other"
     return ""
+
+
+def outdated(saved: Mapping[str, float], longest: str, now: float) -> str:
+    """Why the backups of Grafana are not young enough; empty when one is, or nothing is asked of them (``longest`` is empty).
+
+    saved: member → when it last saved Grafana, in seconds since 1970; 0 for never.
+    """
+    if not longest or not saved:
+        return ""
+    youngest = max(saved, key=lambda member: saved[member])
+    age = now - saved[youngest]
+    if age <= durations.seconds(longest):
+        return ""
+    found = f"the youngest backup of Grafana ({youngest}) is {age:.0f} s old" if saved[youngest] else "Grafana has not been backed up yet"
+    return f"{found}, and upgrade_backup_max_age is {longest}: run the playbook backup first, or leave that variable empty"
 
 
 def order(hosts: Sequence[str], last: Sequence[str]) -> list[str]:

@@ -51,6 +51,21 @@ def test_who_leads_comes_last() -> None:
     assert upgrades.order(["a", "b"], ["a", "a"]) == ["b", "a"]
 
 
+@pytest.mark.parametrize(
+    ("saved", "longest", "words"),
+    [
+        ({"mon1": 9000.0, "mon2": 0.0}, "1h", ""),
+        ({"mon1": 5000.0, "mon2": 2000.0}, "1h", "(mon1) is 5000 s old, and upgrade_backup_max_age is 1h: run the playbook backup"),
+        ({"mon1": 0.0}, "1h", "has not been backed up yet"),
+        ({"mon1": 0.0}, "", ""),
+        ({}, "1h", ""),
+    ],
+)
+def test_versions_change_only_after_a_backup(saved: dict[str, float], longest: str, words: str) -> None:
+    said = upgrades.outdated(saved, longest, 10_000.0)
+    assert (words in said) if words else said == ""
+
+
 def test_one_at_a_time_unless_domains_are_asked_for() -> None:
     assert upgrades.batches(["b", "c", "a"], "canary", {}) == (["b", "c", "a"], [1, 1, 1])
     domains = {"a": "east", "b": "east", "c": "west", "d": "west"}
