@@ -1,6 +1,6 @@
 # Copyright (c) monitoring.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who may do what in an etcd cluster: users with a password, each with a prefix of its own.
+"""An etcd cluster: its members, and who may do what: users with a password, each with a prefix of its own.
 
 Speaks the JSON form of the v3 API, so that no password is ever on a command line.
 """
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
 ROOT = "root"
 
@@ -39,10 +41,10 @@ class Api:
     client: Client
     token: str = ""
 
-    def call(self, path: str, **body: Any) -> dict[str, Any]:
-        """One call; EtcdError with etcd's own words. No password appears in a message."""
+    def call(self, path: str, area: str = "auth", **body: Any) -> dict[str, Any]:
+        """One call of a part of the API; EtcdError with etcd's own words. No password appears in a message."""
         headers = {"Content-Type": "application/json", **({"Authorization": self.token} if self.token else {})}
-        status, text = self.client.request("POST", f"/v3/auth/{path}", json.dumps(body).encode(), headers)
+        status, text = self.client.request("POST", f"/v3/{area}/{path}", json.dumps(body).encode(), headers)
         try:
             answer = json.loads(text)
         except ValueError:
@@ -62,6 +64,92 @@ class Api:
             if "invalid user ID or password" in str(error):
                 return ""
             raise
+
+    def log_in(self, root_password: str) -> bool:
+        """Call as root from now on. False while nobody is asked for passwords; EtcdError for a wrong one."""
+        token = self.authenticate(ROOT, root_password)
+        if token == "":
+            raise EtcdError("etcd_root_password is not root's password: give the present one")
+        self.token = token or ""
+        return token is not None
+
+
+# --- members -------------------------------------------------------------------------------------------------------
+
+MEMBER = "cluster/member"
+INITIAL = ("initial-cluster", "initial-cluster-state")
+
+
+def began_with(data: str, config: str, peers: Mapping[str, str]) -> dict[str, str]:
+    """What a member with data was started with, by its configuration; empty for one without data."""
+    if not (Path(data) / "member").is_dir():
+        return {}
+    found = founding(peers)
+    try:
+        text = Path(config).read_text(encoding="utf-8")
+    except OSError:
+        return found
+    return found | dict(re.findall(rf"^({'|'.join(INITIAL)}): (\S+)$", text, re.MULTILINE))
+
+
+def founding(peers: Mapping[str, str], state: str = "new") -> dict[str, str]:
+    """The settings of a member that begins with these. peers: name → URL."""
+    return dict(zip(INITIAL, (",".join(f"{name}={url}" for name, url in peers.items()), state), strict=True))
+
+
+def known(others: Sequence[Api]) -> tuple[Api, list[dict[str, Any]]] | None:
+    """(one that answers, the members that it knows); None where nobody does, and so there is no cluster yet."""
+    for api in others:
+        try:
+            return api, api.call("list", MEMBER)["members"]
+        except (Unanswered, EtcdError):
+            continue
+    return None
+
+
+def join(
+    others: Sequence[Api], name: str, peers: Mapping[str, str], root_password: str, *, replaces: bool, check: bool
+) -> tuple[dict[str, str], list[str]]:
+    """(what a member without data starts with, what was changed). replaces: a lost one of the same name is taken out first."""
+    found = known(others)
+    if found is None:
+        return founding(peers), []
+    api, members = found
+    changes: list[str] = []
+    own = [member for member in members if member.get("name") == name or peers[name] in member["peerURLs"]]
+    # Only one that has been there has told where its clients find it.
+    lost = [member for member in own if member.get("clientURLs")]
+    if lost and not replaces:
+        remedy = f"mount its disk; or, if the host is a new one, say so with ha_removed_hosts: [{name}]"
+        raise EtcdError(f"{name} is a member of the cluster, but has no data: {remedy}")
+    if not check and (lost or not own):
+        api.log_in(root_password)
+    for member in lost:
+        changes.append(f"remove the lost member {name}")
+        if not check:
+            members = api.call("remove", MEMBER, ID=member["ID"])["members"]
+    if lost or not own:
+        changes.append(f"add member {name}")
+        if not check:
+            try:
+                members = api.call("add", MEMBER, peerURLs=[peers[name]])["members"]
+            except EtcdError as error:
+                raise EtcdError(f"{name} is not taken in ({error}): all others have to be up") from error
+    urls = {member.get("name") or name: member["peerURLs"][0] for member in members}
+    return founding({**urls, name: peers[name]}, "existing"), changes
+
+
+def leave(others: Sequence[Api], name: str, root_password: str, *, check: bool) -> list[str]:
+    """A member is taken out of the cluster; what was changed, a line each."""
+    found = known(others)
+    own = [member for member in found[1] if member.get("name") == name] if found else []
+    for member in own if found and not check else []:
+        found[0].log_in(root_password)
+        found[0].call("remove", MEMBER, ID=member["ID"])
+    return [f"remove member {name}" for _member in own]
+
+
+# --- users ---------------------------------------------------------------------------------------------------------
 
 
 def ensure_user(api: Api, name: str, password: str, prefix: str | None, *, enabled: bool, check: bool) -> list[str]:
@@ -100,11 +188,7 @@ def ensure_user(api: Api, name: str, password: str, prefix: str | None, *, enabl
 
 def ensure(api: Api, root_password: str, prefixes: Mapping[str, str], passwords: Mapping[str, str], *, check: bool) -> list[str]:
     """Bring users, their passwords and prefixes in order, then ask everybody for a password; what was changed, a line each."""
-    token = api.authenticate(ROOT, root_password)
-    if token == "":
-        raise EtcdError("etcd_root_password is not root's password: give the present one")
-    enabled = token is not None
-    api.token = token or ""
+    enabled = api.log_in(root_password)
     changes = ensure_user(api, ROOT, root_password, None, enabled=enabled, check=check)
     for name, prefix in prefixes.items():
         changes += ensure_user(api, name, str(passwords[name]), prefix, enabled=enabled, check=check)

@@ -93,6 +93,12 @@ def wait(api: Api, timeout: float, sleep: Callable[[float], None] = time.sleep) 
         sleep(0.5)
 
 
+def look(api: Api) -> dict[str, Any]:
+    """``id`` of the node that is asked, and ``version`` of the layout that it knows, 0 for none."""
+    (node,) = api.get("GetNodeInfo", node="self")["success"]
+    return {"id": node, "version": api.get("GetClusterLayout")["version"]}
+
+
 # --- nodes ---------------------------------------------------------------------------------------------------------
 
 
@@ -125,6 +131,14 @@ def connect(
             )
         if missing:
             sleep(0.5)
+
+
+def refuse_alone(api: Api, nodes: Sequence[Node], members: int) -> None:
+    """GarageError where a node without a layout is asked without the others: it would found a cluster of its own."""
+    if len(nodes) < members and not api.get("GetClusterLayout")["roles"]:
+        raise GarageError(
+            f"{', '.join(n.name for n in nodes)} is new, and {members - len(nodes)} others are not part of this run: leave out --limit"
+        )
 
 
 def changes(roles: Sequence[Mapping[str, Any]], nodes: Sequence[Node], remove: Sequence[str]) -> list[dict[str, Any]]:

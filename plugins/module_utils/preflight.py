@@ -110,6 +110,13 @@ def names(site: Site) -> Iterator[Finding]:
             )
 
 
+def removed(site: Site) -> Iterator[Finding]:
+    """Hosts that are gone are named in a list; a word on the command line is none."""
+    gone = site.of_all("ha_removed_hosts")
+    if gone and (not isinstance(gone, (list, tuple)) or not all(isinstance(host, str) for host in gone)):
+        yield Finding("removed", "", f"ha_removed_hosts is {gone!r}, not a list of hosts", """write -e '{"ha_removed_hosts": ["mon2"]}'""")
+
+
 def addresses(site: Site) -> Iterator[Finding]:
     """Every host of the stack has an address of its own, and the virtual address is nobody's."""
     owners: dict[str, str] = {}
@@ -353,6 +360,7 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     members,
     misspelt_groups,
     names,
+    removed,
     addresses,
     ports,
     replicas,

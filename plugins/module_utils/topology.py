@@ -72,6 +72,12 @@ def members(comp: Component, groups: Mapping[str, Sequence[str]]) -> list[str]:
     return list(groups.get(comp.group, []))
 
 
+def stack_hosts(groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Hosts that run more than what every host runs, in inventory order."""
+    running = {h for c in COMPONENTS.values() if c.cardinality != "all" for h in members(c, groups)}
+    return [host for host in groups.get("all", []) if host in running]
+
+
 def port_number(comp: Component, port: str, variables: Mapping[str, Any]) -> int:
     """The port's number: ``<component>_<port>_port`` of the inventory, else the catalogue's."""
     if port not in comp.ports:

@@ -11,7 +11,8 @@ version_added: 0.1.0
 author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Connects the nodes, gives each its zone and capacity, and declares access keys, buckets and who may use them.
-  - Runs once, on one of the nodes. Removes nothing but the nodes in O(remove), and takes away permissions that are not declared.
+  - Runs once, on one of the nodes; on one that knows the cluster's layout, where there is a cluster already. Without O(nodes) it only
+    looks at the node that it runs on. Removes nothing but the nodes in O(remove), and takes away permissions that are not declared.
 attributes:
   check_mode:
     support: full
@@ -36,10 +37,10 @@ options:
     description: The nodes.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       id:
-        description: Node id, as C(garage node id) prints it; what follows an C(@) is ignored.
+        description: Node id, as a look at the node returns it.
         type: str
         required: true
       name:
@@ -58,6 +59,12 @@ options:
         description: How much it stores, for instance V(100G).
         type: str
         required: true
+  members:
+    description:
+      - How many nodes there are in the inventory. With fewer O(nodes) than that, a new node is refused, as it would found a cluster of its
+        own.
+    type: int
+    default: 0
   remove:
     description: Names or ids of nodes to take out of the layout. Their data move to the others first.
     type: list
@@ -108,6 +115,10 @@ options:
 """
 
 EXAMPLES = r"""
+- name: Id of this node
+  monitoring.ha.garage_cluster:
+    token: "{{ vaulted_token }}"
+
 - name: A bucket for Thanos
   monitoring.ha.garage_cluster:
     token: "{{ vaulted_token }}"
@@ -121,9 +132,17 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+id:
+  description: Id of the node that was looked at; empty in check mode when it does not run.
+  returned: without O(nodes)
+  type: str
+version:
+  description: Version of the layout that it knows; 0 for none.
+  returned: without O(nodes)
+  type: int
 changes:
   description: What was changed, a line each.
-  returned: success
+  returned: with O(nodes)
   type: list
   elements: str
 """
@@ -144,9 +163,10 @@ def main() -> None:
             "nodes": {
                 "type": "list",
                 "elements": "dict",
-                "required": True,
+                "default": [],
                 "options": {name: {"type": "str", "required": True} for name in ("id", "name", "address", "zone", "capacity")},
             },
+            "members": {"type": "int", "default": 0},
             "remove": {"type": "list", "elements": "str", "default": []},
             "keys": {
                 "type": "list",
@@ -177,8 +197,10 @@ def main() -> None:
     given = module.params
     api = garage.Api(Client(given["address"], given["port"], tls=False, timeout=30), given["token"])
     try:
+        if not given["nodes"]:
+            module.exit_json(changed=False, **look(module, api))
         nodes = [
-            garage.Node(n["id"].partition("@")[0].strip(), n["address"], n["zone"], garage.size(n["capacity"]), n["name"])
+            garage.Node(n["id"], n["address"], n["zone"], garage.size(n["capacity"]), n["name"])
             for n in given["nodes"]
             if n["id"] or not module.check_mode
         ]
@@ -186,10 +208,22 @@ def main() -> None:
             # Hosts that have nothing yet have no id either.
             module.exit_json(**outcome.result(["a new cluster"]))
         garage.wait(api, given["timeout"])
+        garage.refuse_alone(api, nodes, given["members"])
         changes = garage.ensure(api, nodes, given["keys"], given["buckets"], given["remove"], given["timeout"], check=module.check_mode)
     except (garage.GarageError, Unanswered) as error:
         module.fail_json(msg=f"object store: {error}")
     module.exit_json(**outcome.result(changes))
+
+
+def look(module: AnsibleModule, api: garage.Api) -> dict[str, object]:
+    """The node's id, and the version of its layout."""
+    try:
+        garage.wait(api, 0 if module.check_mode else module.params["timeout"])
+    except garage.GarageError:
+        if not module.check_mode:
+            raise
+        return {"id": "", "version": 0}
+    return garage.look(api)
 
 
 if __name__ == "__main__":

@@ -144,8 +144,8 @@ def plan(
         said = (complaint(its, components[its.component].get("upgrade") or {}, downgrade=downgrade) for its in ways)
         found.problems += [words for words in said if words]
         found.moves[host] = [its.line for its in ways if its.before != its.after]
-    # What every host runs, and the proxy beside it, is not missed while one host is away.
-    core = [host for host in looked if any(c.cardinality != "all" and c.name != "proxy" for c in runs[host])]
+    # What every host runs is not missed while one is away.
+    core = [host for host in looked if host in topology.stack_hosts(groups)]
     found.fleet = [host for host in looked if host not in core]
     domains = {host: str(hostvars[host].get("failure_domain") or "") for host in core}
     found.turns, found.batches = batches(order(core, last), strategy, domains)

@@ -7,12 +7,13 @@ import hashlib
 import hmac
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.monitoring.ha.plugins.filter.postgresql_password import postgresql_password
 from ansible_collections.monitoring.ha.plugins.module_utils import etcd, gates, patroni, preflight, preflight_databases
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
 from tools.steps import ROOT
 
@@ -148,7 +149,7 @@ class Store(etcd.Api):
         self.roles: dict[str, list[dict[str, str]]] = {}
         self.grants: dict[str, list[str]] = {}
 
-    def call(self, path: str, **body: Any) -> dict[str, Any]:
+    def call(self, path: str, area: str = "auth", **body: Any) -> dict[str, Any]:
         name = body.get("name", "")
         if path == "authenticate":
             if not self.asks:
@@ -208,6 +209,75 @@ def test_a_wrong_root_password_is_named() -> None:
     etcd.ensure(store, "root's", {}, {}, check=False)
     with pytest.raises(etcd.EtcdError, match="etcd_root_password"):
         etcd.ensure(store, "wrong", {}, {}, check=False)
+
+
+# --- members of etcd -----------------------------------------------------------------------------------------------
+
+PEERS = {name: f"https://192.0.2.{n}:2380" for n, name in enumerate(HOSTS, 1)}
+
+
+class Cluster(etcd.Api):
+    """An etcd that nobody is asked for a password by, as far as its members go. present: name → URL; nobody answers without any."""
+
+    def __init__(self, present: dict[str, str], started: bool = True) -> None:
+        super().__init__(Client("", 0))
+        ids = enumerate(present.items())
+        self.members = [{"ID": str(n), "name": name, "peerURLs": [url], "clientURLs": ["x"] * started} for n, (name, url) in ids]
+
+    def call(self, path: str, area: str = "auth", **body: Any) -> dict[str, Any]:
+        if not self.members:
+            raise Unanswered("nobody")
+        match path:
+            case "authenticate":
+                raise etcd.EtcdError("authenticate: etcdserver: authentication is not enabled")
+            case "add":
+                self.members.append({"ID": "9", "peerURLs": body["peerURLs"]})
+            case "remove":
+                self.members = [member for member in self.members if member["ID"] != body["ID"]]
+        return {"members": list(self.members)}
+
+
+def joined(*others: etcd.Api, **more: bool) -> tuple[str, str, list[str]]:
+    initial, changes = etcd.join(others, "c", PEERS, "root's", **{"replaces": False, "check": False, **more})
+    return initial["initial-cluster-state"], initial["initial-cluster"], changes
+
+
+def told(*names: str) -> str:
+    return ",".join(f"{name}={PEERS[name]}" for name in names)
+
+
+def test_members_without_data_found_a_cluster_or_are_taken_in() -> None:
+    nobody, two = Cluster({}), {name: PEERS[name] for name in "ab"}
+    assert joined(nobody, nobody) == ("new", told("a", "b", "c"), [])
+    assert joined(nobody, Cluster(two)) == ("existing", told("a", "b", "c"), ["add member c"])
+    # Of a run that broke off: it is known, and has never been there.
+    assert joined(Cluster(PEERS, started=False)) == ("existing", told("a", "b", "c"), [])
+
+
+def test_a_lost_member_is_replaced_only_when_somebody_says_so() -> None:
+    cluster = Cluster(PEERS)
+    with pytest.raises(etcd.EtcdError, match=r"mount its disk; or, .* ha_removed_hosts: .c.$"):
+        joined(cluster)
+    assert joined(cluster, replaces=True, check=True)[2] == ["remove the lost member c", "add member c"]
+    assert len(cluster.members) == 3 and {member["ID"] for member in cluster.members} == {"0", "1", "2"}
+    assert joined(cluster, replaces=True) == ("existing", told("a", "b", "c"), ["remove the lost member c", "add member c"])
+    assert {member["ID"] for member in cluster.members} == {"0", "1", "9"}
+
+
+def test_what_a_member_began_with_stays(tmp_path: Path) -> None:
+    config = tmp_path / "etcd.yml"
+    assert etcd.began_with(str(tmp_path), str(config), PEERS) == {}
+    (tmp_path / "member").mkdir()
+    assert etcd.began_with(str(tmp_path), str(config), PEERS) == etcd.founding(PEERS)
+    config.write_text("name: c\ninitial-cluster: c=https://x:1\ninitial-cluster-state: existing\n")
+    assert etcd.began_with(str(tmp_path), str(config), PEERS) == etcd.founding({"c": "https://x:1"}, "existing")
+
+
+def test_a_member_leaves_once() -> None:
+    cluster = Cluster(PEERS)
+    assert etcd.leave([cluster], "c", "root's", check=True) == ["remove member c"] and len(cluster.members) == 3
+    assert etcd.leave([cluster], "c", "root's", check=False) == ["remove member c"] and len(cluster.members) == 2
+    assert etcd.leave([cluster], "c", "root's", check=False) == []
 
 
 # --- gates ---------------------------------------------------------------------------------------------------------

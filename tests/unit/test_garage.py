@@ -60,6 +60,9 @@ class Cluster:
         self.up |= set(found) - self.unreachable
         return [{"success": node in self.up, "error": None if node in self.up else "handshake failed"} for node in found]
 
+    def GetNodeInfo(self, _body: None, node: str) -> dict[str, Any]:
+        return {"success": {NODES[0].id: {"nodeId": NODES[0].id}}, "error": {}}
+
     def GetClusterLayout(self, _body: None) -> dict[str, Any]:
         return {"version": self.version, "roles": list(self.roles.values()), "stagedRoleChanges": self.staged}
 
@@ -178,6 +181,14 @@ def test_nothing_that_holds_data_is_removed_unless_it_is_named(api: Api, cluster
     assert len(cluster.roles) == 3
 
 
+def test_a_fresh_node_does_not_found_a_cluster_of_its_own(api: Api) -> None:
+    with pytest.raises(GarageError, match="mon1 is new, and 2 others are not part of this run: leave out --limit"):
+        garage.refuse_alone(api, NODES[:1], 3)
+    garage.refuse_alone(api, NODES, 3)
+    ensure(api)
+    garage.refuse_alone(api, NODES[:1], 3)
+
+
 def test_a_layout_that_is_refused_leaves_nothing_behind(api: Api, cluster: Cluster) -> None:
     with pytest.raises(GarageError, match=r"nothing was changed.*replication factor"):
         ensure(api, nodes=NODES[:2])
@@ -239,20 +250,25 @@ def test_what_is_no_size(text: str) -> None:
 
 
 def test_the_module(play: Play, cluster: Cluster, api: Api) -> None:
-    node_ids = [{"id": f"{n.id}@{n.address}", "name": n.name, "address": n.address, "zone": n.zone, "capacity": "1G"} for n in NODES]
+    node_ids = [{"id": n.id, "name": n.name, "address": n.address, "zone": n.zone, "capacity": "1G"} for n in NODES]
     common = {"port": api.client.port, "token": TOKEN, "nodes": node_ids, "keys": [KEY], "buckets": [BUCKET], "timeout": 1}
+    nobody = {"port": api.client.port, "token": TOKEN}
     virgin = {**common, "port": free_port(), "nodes": [{**node, "id": ""} for node in node_ids]}
     played = play.run(
         [
+            {"name": "Look at nothing", "monitoring.ha.garage_cluster": {**nobody, "port": free_port()}, "check_mode": True},
             {"name": "Check mode on nothing", "monitoring.ha.garage_cluster": virgin, "check_mode": True},
             {"name": "Check mode", "monitoring.ha.garage_cluster": common, "check_mode": True},
             {"name": "New", "monitoring.ha.garage_cluster": common, "diff": True},
+            {"name": "Look", "monitoring.ha.garage_cluster": nobody},
             {"name": "Again", "monitoring.ha.garage_cluster": common},
             {"name": "Down", "monitoring.ha.garage_cluster": {**common, "port": free_port()}, "ignore_errors": True},
         ],
         "-vvv",
     )
     assert played.changed == ["Check mode on nothing", "Check mode", "New"]
+    assert (played.result("Look")["id"], played.result("Look")["version"]) == (NODES[0].id, 1)
+    assert (played.result("Look at nothing")["id"], played.result("Look at nothing")["version"]) == ("", 0)
     assert "bucket thanos" in str(played.result("New")["diff"])
     assert "object store: no answer within 1 s" in played.message("Down")
     assert TOKEN not in played.said and KEY["secret"] not in played.said

@@ -97,6 +97,7 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     "one replica": (group("prometheus", "mon1"), ["group prometheus has 1 host:", "make it 2", "[members:prometheus]"]),
     "one load balancer": (group("load_balancer", "mon1"), ["load_balancer has 1 host:", "make it 2"]),
     "two of the object store": (group("object_store", "mon1", "mon2"), ["object_store has 2 hosts:", "make it 3"]),
+    "a removed host in words": (everywhere(ha_removed_hosts="mon2"), ["ha_removed_hosts is 'mon2', not a list", "write -e '{"]),
     "two compactors": (group("thanos_compact", "mon1", "mon2"), ["thanos_compact has 2 hosts:", "leave one", "destroy"]),
     "an address for nobody": (group("load_balancer"), ["ha_virtual_address is set", "load_balancer is empty", "put two hosts"]),
     "misspelt group": (both(group("alert_manager", *HOSTS), group("alertmanager")), ["group alert_manager", "did you mean alertmanager?"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import re
 import subprocess
-import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +48,9 @@ def promtool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     release = lock.find(lock.read(), "prometheus")
     archive = archives.obtain(release, lock.architecture(platform.machine()), "", print)
     directory = tmp_path_factory.mktemp("prometheus")
-    with tarfile.open(archive.path) as opened:
-        opened.extract(f"{release.stem(Path(archive.path).name)}/promtool", directory, filter="data")
-    return next(directory.glob("*/promtool"))
+    promtool = f"{release.stem(Path(archive.path).name)}/promtool"
+    subprocess.run(["tar", "-xf", archive.path, "-C", directory, promtool], check=True)
+    return directory / promtool
 
 
 def run(promtool: Path, *arguments: str | Path) -> None:

@@ -155,7 +155,7 @@ def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     marks = [{"host": h, "path": faults_of.textfiles(stack, h)} for h in faults_of.marked(stack)] if "pages" in probes else []
     drills = [{"index": index, "name": f"{case.name}{f' ({case.turn})' if case.turn > 1 else ''}"} for index, case in enumerate(found)]
     longest = sum(case.failure.seconds + options.patience + 300 for case in found)
-    return {"drills": drills, "marks": marks, "hosts": failures.stack_hosts(stack.groups), "longest": int(longest)}
+    return {"drills": drills, "marks": marks, "hosts": topology.stack_hosts(stack.groups), "longest": int(longest)}
 
 
 # --- look -----------------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         probes, _without = stack.probes(options.pager, options.probes)
         run = f"{record.stamp(started).lower()}{options.index:03}"
         record.secret(directory / watch.SETTINGS, stack.settings(directory, run, options.pager))
-        watch.promise(directory, made, failures.stack_hosts(stack.groups))
+        watch.promise(directory, made, topology.stack_hosts(stack.groups))
         watch.start(directory, probes)
         result.reasons = watch.await_ready(directory, probes)
         if result.reasons:
@@ -273,7 +273,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     trouble += [options.trouble] if options.trouble else []
     trouble += [] if injected else ["the failure was not made"]
     state: report.State = "error" if trouble else "failed" if kept else "passed"
-    names = {topology.host_address(h, stack.hostvars[h]): h for h in failures.stack_hosts(stack.groups)}
+    names = {topology.host_address(h, stack.hostvars[h]): h for h in topology.stack_hosts(stack.groups)}
     result = report.Result(
         name=case.name,
         title=case.failure.title,

@@ -150,19 +150,13 @@ def promised(failure: Failure, objectives: Mapping[str, Any]) -> dict[str, float
     return found
 
 
-def stack_hosts(groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """Hosts that run more than an exporter, in inventory order."""
-    running = {h for c in COMPONENTS.values() if c.cardinality != "all" for h in topology.members(c, groups)}
-    return [host for host in groups.get("all", []) if host in running]
-
-
 def whose(failure: Failure, groups: Mapping[str, Sequence[str]]) -> list[str]:
     """Whom a failure may strike."""
     if failure.whom == "leader":
         return topology.members(COMPONENTS["postgresql"], groups)
     if failure.whom == "holder":
         return topology.members(COMPONENTS["load_balancer"], groups)
-    return stack_hosts(groups) if failure.among == "host" else topology.members(COMPONENTS[failure.among], groups)
+    return topology.stack_hosts(groups) if failure.among == "host" else topology.members(COMPONENTS[failure.among], groups)
 
 
 def absent(failure: Failure, groups: Mapping[str, Sequence[str]], virtual: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Failure, stack_hosts
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Failure
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 
 #: What a host of which a drill knows no other power says instead of a command: it starts anew by itself, at once.
@@ -29,7 +29,7 @@ def units_of(stack: Stack, host: str) -> list[str]:
 
 def neighbours(stack: Stack, host: str) -> list[str]:
     """Addresses of the stack's other hosts, and the one that moves among them."""
-    others = [h for h in stack_hosts(stack.groups) if h != host]
+    others = [h for h in topology.stack_hosts(stack.groups) if h != host]
     return [topology.host_address(h, stack.hostvars[h]) for h in others] + ([stack.virtual] if stack.virtual else [])
 
 

@@ -65,7 +65,7 @@ class Stack:
 
     def targets(self) -> list[dict[str, Any]]:
         """Members that have to be whole; of a fleet, the stack's own hosts. A proxy beside clients has to know its members again, too."""
-        hosts = set(failures.stack_hosts(self.groups))
+        hosts = set(topology.stack_hosts(self.groups))
         own = [its for its in topology.targets(self.groups, self.hostvars) if its["host"] in hosts]
         return [{**its, "expect": {"backends": True}} if its["component"] == "proxy" else its for its in own]
 
@@ -137,7 +137,7 @@ class Stack:
 
     def scraped(self) -> tuple[str, list[str]]:
         """(job, hosts) whose scrapes are queried: the stack's own hosts."""
-        hosts = failures.stack_hosts(self.groups)
+        hosts = topology.stack_hosts(self.groups)
         for name in ("node_exporter", "prometheus"):
             if mine := [host for host in self.members(name) if host in hosts]:
                 return name, mine
@@ -189,7 +189,7 @@ class Stack:
             "scraped": hosts,
             "address": self.front(),
             "alertmanagers": {its.host: its.authority for its in members},
-            "addresses": {h: topology.host_address(h, self.hostvars[h]) for h in failures.stack_hosts(self.groups)},
+            "addresses": {h: topology.host_address(h, self.hostvars[h]) for h in topology.stack_hosts(self.groups)},
             "rule": fires,
             "pager_port": urllib.parse.urlsplit(pager).port or 80 if pager else 0,
             "page_patience": turn * max(0, len(members) - 1) + 2 * self.interval + 10,
@@ -222,6 +222,6 @@ class Stack:
 
     def topology(self) -> dict[str, list[str]]:
         """Title of a component → its hosts, the fleet apart."""
-        hosts = failures.stack_hosts(self.groups)
+        hosts = topology.stack_hosts(self.groups)
         found = {c.title: [h for h in topology.members(c, self.groups) if h in hosts] for c in COMPONENTS.values()}
         return {title: members for title, members in found.items() if members}
