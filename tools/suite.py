@@ -27,6 +27,7 @@ LONG = {
     "debian12": "linear",
     "stack": "mitogen_linear",
     "upgrade": "mitogen_linear",
+    "replace_host": "mitogen_linear",
     "galera": "mitogen_linear",
     "failover": "mitogen_linear",
 }

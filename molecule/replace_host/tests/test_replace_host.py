@@ -1,0 +1,93 @@
+"""Hosts come and go, and nobody notices more than the loss itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import docker
+import pytest
+
+from tests.scenario import drills, objects, sql
+from tests.scenario.site import ROOT, play
+from tests.scenario.stack import Stack, wait_for
+
+#: What the loss of the database's leader may cost (docs/failures.md); a planned change costs a moment where connections move.
+LOSS = {"default": 5, "database": 30, "grafana": 37, "page_copies": 2}
+CHANGE = {"default": 3, "page_copies": 2}
+MORE = f"--inventory={ROOT}/molecule/replace_host/more.yml"
+FURTHER = ["mon4", "mon5"]
+GARAGE = "/opt/monitoring-ha/garage/current/garage -c /etc/garage/garage.toml"
+ETCD = (
+    "ETCDCTL_API=3 etcdctl member list --endpoints https://{address}:2379 --cacert /etc/monitoring-ha/pki/ca.pem"
+    " --cert /etc/monitoring-ha/pki/host.pem --key /etc/monitoring-ha/pki/host.key"
+)
+
+
+@contextmanager
+def costs(promise: Mapping[str, float], report: str) -> Iterator[None]:
+    """The drills' probes look while the block runs, and nothing is worse than promised."""
+    with drills.measured(report, drill_objectives={"nothing": promise}) as seen:
+        yield
+    print("\n" + drills.account(seen))
+    assert [its["state"] for its in seen] == ["passed"], drills.account(seen)
+
+
+def of_etcd(stack: Stack) -> set[str]:
+    """Members that have started, as one of them says."""
+    lines = stack.run("mon1", ETCD.format(address=stack.hosts["mon1"])).splitlines()
+    return {line.split(", ")[2] for line in lines if line.split(", ")[1] == "started"}
+
+
+def of_object_store(stack: Stack) -> set[str]:
+    """Hosts in the layout."""
+    lines = stack.run("mon1", f"{GARAGE} layout show 2>/dev/null").splitlines()
+    return {word.strip("[],") for line in lines for word in line.split() if word.strip("[],").startswith("mon")}
+
+
+def moved(stack: Stack) -> bool:
+    """Whether the object store has moved all data to where they belong now."""
+    return "draining" not in stack.run("mon1", f"{GARAGE} layout history 2>/dev/null").lower()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled(stack: Stack) -> Iterator[None]:
+    wait_for("a database", lambda: sql.healthy(stack), 120)
+    yield
+    for host in FURTHER:
+        for container in docker.from_env().containers.list(all=True, filters={"name": f"^{stack.containers}-{host}$"}):
+            container.remove(force=True)
+
+
+def test_a_fresh_host_takes_the_place_of_the_leaders(stack: Stack) -> None:
+    lost = sql.leader(stack)
+    with costs(LOSS, "replaced"):
+        stack.container(lost).remove(force=True)
+        assert play("test_hosts").code == 0
+        refused = play()
+        assert refused.code != 0 and any(f"{lost} is a member of the cluster, but has no data" in line for line in refused.failures)
+        done = play(variables={"ha_removed_hosts": [lost]})
+        assert done.code == 0, done.output
+    assert play("verify").code == 0
+    assert of_etcd(stack) == of_object_store(stack) == set(stack.hosts)
+    assert sql.healthy(stack)
+    assert objects.round_trip(stack, "replaced", b"all the same") == b"all the same"
+    assert play().changed == {}
+
+
+def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
+    with costs(CHANGE, "grown"):
+        assert play("test_hosts", MORE).code == 0
+        done = play("site", MORE)
+        assert done.code == 0, done.output
+        assert of_etcd(stack) == of_object_store(stack) == {*stack.hosts, *FURTHER}
+        assert play("verify", MORE).code == 0
+        assert play("site", MORE).changed == {}
+        done = play(variables={"ha_removed_hosts": FURTHER})
+        assert done.code == 0, done.output
+        wait_for("the object store's data to move", lambda: moved(stack), 300, 5)
+        for host in FURTHER:
+            stack.container(host).remove(force=True)
+    assert of_etcd(stack) == of_object_store(stack) == set(stack.hosts)
+    assert play("verify").code == 0
+    assert play().changed == {}
