@@ -24,6 +24,10 @@ class EtcdError(RuntimeError):
     """The cluster cannot be brought into the wanted state; the message names what and the remedy."""
 
 
+class PasswordError(EtcdError):
+    """Not root's password."""
+
+
 def encoded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
@@ -69,7 +73,7 @@ class Api:
         """Call as root from now on. False while nobody is asked for passwords; EtcdError for a wrong one."""
         token = self.authenticate(ROOT, root_password)
         if token == "":
-            raise EtcdError("etcd_root_password is not root's password: give the present one")
+            raise PasswordError("etcd_root_password is not root's password: give the present one")
         self.token = token or ""
         return token is not None
 
@@ -97,12 +101,16 @@ def founding(peers: Mapping[str, str], state: str = "new") -> dict[str, str]:
     return dict(zip(INITIAL, (",".join(f"{name}={url}" for name, url in peers.items()), state), strict=True))
 
 
-def known(others: Sequence[Api]) -> tuple[Api, list[dict[str, Any]]] | None:
-    """(one that answers, the members that it knows); None where nobody does, and so there is no cluster yet."""
+def known(others: Sequence[Api], root_password: str) -> tuple[Api, list[dict[str, Any]]] | None:
+    """(one that answers, called as root; the members that it knows). None where nobody does, and so there is no cluster yet."""
     for api in others:
         try:
+            api.log_in(root_password)
             return api, api.call("list", MEMBER)["members"]
+        except PasswordError:
+            raise
         except (Unanswered, EtcdError):
+            # One of those that wait for a majority says that it has no leader.
             continue
     return None
 
@@ -111,7 +119,7 @@ def join(
     others: Sequence[Api], name: str, peers: Mapping[str, str], root_password: str, *, replaces: bool, check: bool
 ) -> tuple[dict[str, str], list[str]]:
     """(what a member without data starts with, what was changed). replaces: a lost one of the same name is taken out first."""
-    found = known(others)
+    found = known(others, root_password)
     if found is None:
         return founding(peers), []
     api, members = found
@@ -122,8 +130,6 @@ def join(
     if lost and not replaces:
         remedy = f"mount its disk; or, if the host is a new one, say so with ha_removed_hosts: [{name}]"
         raise EtcdError(f"{name} is a member of the cluster, but has no data: {remedy}")
-    if not check and (lost or not own):
-        api.log_in(root_password)
     for member in lost:
         changes.append(f"remove the lost member {name}")
         if not check:
@@ -141,10 +147,9 @@ def join(
 
 def leave(others: Sequence[Api], name: str, root_password: str, *, check: bool) -> list[str]:
     """A member is taken out of the cluster; what was changed, a line each."""
-    found = known(others)
+    found = known(others, root_password)
     own = [member for member in found[1] if member.get("name") == name] if found else []
     for member in own if found and not check else []:
-        found[0].log_in(root_password)
         found[0].call("remove", MEMBER, ID=member["ID"])
     return [f"remove member {name}" for _member in own]
 
