@@ -1,9 +1,12 @@
 # Copyright (c) monitoring.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of ``service``: change, gate, record; and no further host after one that failed."""
+"""The controller's half of ``service``: look, and where something differs, one host after the other: change, gate, record."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.plugin_utils import rendering
 
 HANDED_ON = ("unit", "state", "enabled", "timeout", "restart_files", "reload_files")
-OPTIONS = {*HANDED_ON, "template", "content", "dropin_template", "dropin", "restart_on", "reload_on", "gate"}
+OPTIONS = {*HANDED_ON, "template", "content", "dropin_template", "dropin", "restart_on", "reload_on", "gate", "at_once"}
 
 
 class ActionModule(ActionBase):
@@ -32,38 +35,50 @@ class ActionModule(ActionBase):
         if not given.get("unit"):
             raise AnsibleActionFail("service: name a unit")
         arguments = self._arguments(given, values)
-        gate = given.get("gate")
         if self._task.check_mode:
             return self._public(self._host(arguments, values))
-        # Where another host failed at this very task, only a host with nothing to do goes on.
-        halted = self._halt_file()
-        if halted.exists():
-            looked = self._host({**arguments, "only": "look"}, values)
-            if looked.get("failed") or not looked["changed"]:
-                return self._public(looked)
-            raise AnsibleActionFail(f"{given['unit']} was left as it is, because it failed on {halted.read_text(encoding='utf-8')} before")
-        result = self._host(arguments, values)
-        if not result.get("failed") and gate and result["action"] != "stop":
-            result = self._gate(given["unit"], gate, result, values)
-        if not result.get("failed") and result["action"] not in ("none", "stop"):
-            recorded = self._host({"unit": given["unit"], "only": "record", "identity": result["identity"]}, values)
-            result = recorded if recorded.get("failed") else result
-        if result.get("failed"):
-            halted.write_text(values["inventory_hostname"], encoding="utf-8")
+        result = self._host({**arguments, "only": "look"}, values)
+        if result.get("failed") or not result["changed"]:
+            return self._public(self._gate(given, result, values))
+        with self._turn(int(given.get("at_once", 1)), values):
+            # Where another host failed at this very task, only a host with nothing to do goes on.
+            halted = self._shared("halt")
+            if halted.exists():
+                elsewhere = halted.read_text(encoding="utf-8")
+                raise AnsibleActionFail(f"{given['unit']} was left as it is, because it failed on {elsewhere} before")
+            result = self._gate(given, self._host(arguments, values), values)
+            if not result.get("failed") and result["action"] not in ("none", "stop"):
+                recorded = self._host({"unit": given["unit"], "only": "record", "identity": result["identity"]}, values)
+                result = recorded if recorded.get("failed") else result
+            if result.get("failed"):
+                halted.write_text(values["inventory_hostname"], encoding="utf-8")
         return self._public(result)
 
-    def _gate(self, unit: str, gate: dict[str, Any], result: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    @contextlib.contextmanager
+    def _turn(self, at_once: int, values: dict[str, Any]) -> Iterator[None]:
+        """This host's turn among all that have something to do: ``at_once`` of them together, all of them with 0."""
+        if not at_once:
+            yield
+            return
+        place = values["ansible_play_hosts_all"].index(values["inventory_hostname"]) % at_once
+        with self._shared(f"turn-{place}").open("a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _gate(self, given: dict[str, Any], result: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         """The result, failed when the unit does not behave."""
-        arguments = {"unit": unit, "after": result["action"], **gate}
+        if result.get("failed") or not given.get("gate") or given.get("state", "started") != "started":
+            return result
+        arguments = {"unit": given["unit"], "after": result["action"], **given["gate"]}
         checked = self._execute_module(module_name="monitoring.ha.gate", module_args=arguments, task_vars=values)
         if not checked.get("failed"):
             return result
         done = f" after its {result['action']}" if result["action"] != "none" else ""
-        return {**result, "failed": True, "msg": f"{unit}{done}: {checked.get('msg')}"}
+        return {**result, "failed": True, "msg": f"{given['unit']}{done}: {checked.get('msg')}"}
 
-    def _halt_file(self) -> Path:
+    def _shared(self, name: str) -> Path:
         """A file of this run, which all workers see, and of this task in all hosts."""
-        return Path(vars(constants)["DEFAULT_LOCAL_TMP"]) / f"monitoring-ha-halt-{self._task._uuid}"
+        return Path(vars(constants)["DEFAULT_LOCAL_TMP"]) / f"monitoring-ha-{name}-{self._task._uuid}"
 
     def _arguments(self, given: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
         """Arguments of the host's half."""

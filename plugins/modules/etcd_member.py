@@ -68,7 +68,6 @@ EXAMPLES = r"""
     peers: {mon1: "https://192.0.2.11:2380", mon2: "https://192.0.2.12:2380", mon3: "https://192.0.2.13:2380"}
     others: ["192.0.2.11:2379", "192.0.2.13:2379"]
     root_password: "{{ vaulted_root_password }}"
-  throttle: 1
 """
 
 RETURN = r"""

@@ -13,8 +13,8 @@ description:
   - Writes the unit or a drop-in, and starts, restarts or reloads it when what it runs with differs from what it should.
   - That is recorded on the host, after the gate has passed. A run that died in between is finished by the next one;
     there is no handler that can be forgotten.
-  - With C(throttle) set to 1 every change is a rolling one. The gate is part of the task, and when one host does not pass,
-    those after it are left as they are.
+  - Hosts are looked at together, and those where something differs have their turn one after the other. The gate is part of a turn,
+    and when one host does not pass, those after it are left as they are.
 attributes:
   check_mode:
     support: full
@@ -73,6 +73,10 @@ options:
   gate:
     description: Arguments of M(monitoring.ha.gate), which has to pass, whether or not something had to be done.
     type: dict
+  at_once:
+    description: How many hosts have their turn together; 0 for all of them.
+    type: int
+    default: 1
   timeout:
     description: Seconds that systemd may take.
     type: int
@@ -89,7 +93,6 @@ EXAMPLES = r"""
       component: prometheus
       address: 192.0.2.11
       port: 9090
-  throttle: 1
 """
 
 RETURN = r"""
