@@ -15,8 +15,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.plugin_utils import rendering
 
-HANDED_ON = ("unit", "state", "enabled", "timeout", "restart_files", "reload_files")
-OPTIONS = {*HANDED_ON, "template", "content", "dropin_template", "dropin", "restart_on", "reload_on", "gate", "at_once"}
+HANDED_ON = ("unit", "state", "enabled", "timeout", "restart_files", "reload_files", "gate")
+OPTIONS = {*HANDED_ON, "template", "content", "dropin_template", "dropin", "restart_on", "reload_on", "at_once"}
 
 
 class ActionModule(ActionBase):
@@ -35,21 +35,16 @@ class ActionModule(ActionBase):
         if not given.get("unit"):
             raise AnsibleActionFail("service: name a unit")
         arguments = self._arguments(given, values)
-        if self._task.check_mode:
-            return self._public(self._host(arguments, values))
-        result = self._host({**arguments, "only": "look"}, values)
-        if result.get("failed") or not result["changed"]:
-            return self._public(self._gate(given, result, values))
+        result = self._host({**arguments, "look": True}, values)
+        if self._task.check_mode or result.get("failed") or not result["changed"]:
+            return self._public(result)
         with self._turn(int(given.get("at_once", 1)), values):
             # Where another host failed at this very task, only a host with nothing to do goes on.
             halted = self._shared("halt")
             if halted.exists():
                 elsewhere = halted.read_text(encoding="utf-8")
                 raise AnsibleActionFail(f"{given['unit']} was left as it is, because it failed on {elsewhere} before")
-            result = self._gate(given, self._host(arguments, values), values)
-            if not result.get("failed") and result["action"] not in ("none", "stop"):
-                recorded = self._host({"unit": given["unit"], "only": "record", "identity": result["identity"]}, values)
-                result = recorded if recorded.get("failed") else result
+            result = self._host(arguments, values)
             if result.get("failed"):
                 halted.write_text(values["inventory_hostname"], encoding="utf-8")
         return self._public(result)
@@ -64,17 +59,6 @@ class ActionModule(ActionBase):
         with self._shared(f"turn-{place}").open("a", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-    def _gate(self, given: dict[str, Any], result: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-        """The result, failed when the unit does not behave."""
-        if result.get("failed") or not given.get("gate") or given.get("state", "started") != "started":
-            return result
-        arguments = {"unit": given["unit"], "after": result["action"], **given["gate"]}
-        checked = self._execute_module(module_name="monitoring.ha.gate", module_args=arguments, task_vars=values)
-        if not checked.get("failed"):
-            return result
-        done = f" after its {result['action']}" if result["action"] != "none" else ""
-        return {**result, "failed": True, "msg": f"{given['unit']}{done}: {checked.get('msg')}"}
 
     def _shared(self, name: str) -> Path:
         """A file of this run, which all workers see, and of this task in all hosts."""
@@ -98,4 +82,4 @@ class ActionModule(ActionBase):
 
     @staticmethod
     def _public(result: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in result.items() if key not in ("invocation", "identity")}
+        return {key: value for key, value in result.items() if key != "invocation"}

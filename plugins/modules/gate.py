@@ -84,55 +84,27 @@ missing:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitoring.ha.plugins.module_utils import gates, identity, units
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
-
-#: How often a unit may die on the way: longer than a database needs to choose another leader.
-DEATHS = 15
-
-
-def fate(unit: str, deaths: int) -> str:
-    """Why waiting for a unit is pointless; empty when it is not. deaths: how often it had been started again before."""
-    try:
-        now = units.show(unit)
-    except units.UnitError as error:
-        return str(error)
-    died = int(now.get("NRestarts") or 0) - deaths
-    if died >= DEATHS:
-        return f"{unit} has died {died} times"
-    return f"{unit} is {now['ActiveState']} ({now['Result']})" if now["ActiveState"] in ("failed", "inactive") else ""
+from ansible_collections.monitoring.ha.plugins.module_utils import gating, units
 
 
 def main() -> None:
     """Ask until it behaves."""
     module = AnsibleModule(
         argument_spec={
-            "component": {"type": "str", "required": True},
-            "address": {"type": "str", "required": True},
-            "port": {"type": "int", "required": True},
-            "timeout": {"type": "int", "default": 60},
-            "expect": {"type": "dict", "default": {}},
             "after": {"type": "str", "choices": ["none", "start", "restart", "reload"], "default": "none"},
             "unit": {"type": "str"},
-            **identity.OPTIONS,
+            **gating.OPTIONS,
         },
         supports_check_mode=True,
     )
-    given = module.params
-    if given["component"] not in gates.GATES:
-        module.fail_json(msg=f"no gate for {given['component']!r}; there are: {', '.join(sorted(gates.GATES))}")
     if module.check_mode:
         module.exit_json(changed=False, seconds=0.0, skipped=True)
-    client = Client(given["address"], given["port"], given["ca"], given["certificate"], given["key"])
-    question = gates.Question(client, given["expect"], given["after"] in ("start", "restart"))
-    unit = given["unit"]
-    deaths = int(units.show(unit).get("NRestarts") or 0) if unit else 0
-    verdict = gates.wait(given["component"], question, given["timeout"], hopeless=lambda: fate(unit, deaths) if unit else "")
-    if verdict.passed:
-        module.exit_json(changed=False, seconds=round(verdict.seconds, 1))
-    words = units.journal(unit) if unit else ""
-    message = f"{given['component']} does not behave after {verdict.seconds:.0f} s: {'; '.join(verdict.missing)}"
-    module.fail_json(msg=message + (f"; {unit} last said: {words}" if words else ""), missing=verdict.missing)
+    try:
+        module.exit_json(changed=False, seconds=gating.passed(module.params, module.params["unit"] or "", module.params["after"]))
+    except gating.GateError as error:
+        module.fail_json(msg=str(error), missing=error.missing)
+    except units.UnitError as error:
+        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ short_description: The host's half of the action service
 version_added: 0.1.0
 author: monitoring.ha contributors (@monitoring-ha)
 description:
-  - Brings a unit into its state, or records that it has been brought there. Playbooks use M(monitoring.ha.service).
+  - Brings a unit into its state, waits for its gate, and records what it runs with. Playbooks use M(monitoring.ha.service).
 attributes:
   check_mode:
     support: full
@@ -56,14 +56,13 @@ options:
     description: Whether it starts with the host.
     type: bool
     default: true
-  only:
-    description: V(look) decides without doing anything, V(record) remembers O(identity), V(all) does what is needed.
-    type: str
-    choices: [all, look, record]
-    default: all
-  identity:
-    description: What the unit was started with.
+  gate:
+    description: Arguments of M(monitoring.ha.gate), which has to pass.
     type: dict
+  look:
+    description: Decide, and do it only where that is nothing but to ask the gate.
+    type: bool
+    default: false
   timeout:
     description: Seconds that systemd may take.
     type: int
@@ -76,7 +75,7 @@ EXAMPLES = r"""
 - name: Would it be restarted?
   monitoring.ha.service_host:
     unit: prometheus.service
-    only: look
+    look: true
 """
 
 RETURN = r"""
@@ -89,16 +88,12 @@ reasons:
   returned: success
   type: list
   elements: str
-identity:
-  description: To be recorded once the unit behaves.
-  returned: success
-  type: dict
 """
 
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitoring.ha.plugins.module_utils import units
+from ansible_collections.monitoring.ha.plugins.module_utils import gating, units
 
 
 def main() -> None:
@@ -114,11 +109,10 @@ def main() -> None:
             "reload_files": {"type": "list", "elements": "path", "default": []},
             "state": {"type": "str", "choices": ["started", "stopped", "installed"], "default": "started"},
             "enabled": {"type": "bool", "default": True},
-            "only": {"type": "str", "choices": ["all", "look", "record"], "default": "all"},
-            "identity": {"type": "dict"},
+            "gate": {"type": "dict"},
+            "look": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 120},
         },
-        required_if=[("only", "record", ["identity"])],
         supports_check_mode=True,
     )
     given = module.params
@@ -134,16 +128,22 @@ def main() -> None:
         enabled=given["enabled"],
         timeout=given["timeout"],
     )
+    looks = module.check_mode or given["look"]
+    done = ""
     try:
-        if given["only"] == "record":
-            units.record(wanted.unit, given["identity"])
-            module.exit_json(changed=False, action="none", reasons=[], identity=given["identity"])
-        outcome = units.ensure(wanted, check=module.check_mode or given["only"] == "look")
+        outcome = units.ensure(wanted, check=looks)
+        done = f" after its {outcome.action}" if outcome.action != "none" else ""
+        if given["gate"] and wanted.started and not module.check_mode and not (looks and outcome.changed):
+            gating.passed(gating.arguments(given["gate"]), wanted.unit, outcome.action)
+        if not looks and outcome.action not in ("none", "stop"):
+            units.record(wanted.unit, outcome.identity)
+    except gating.GateError as error:
+        module.fail_json(msg=f"{wanted.unit}{done}: {error}")
     except units.UnitError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or wanted.unit}: {error.strerror}")
-    module.exit_json(**asdict(outcome))
+    module.exit_json(**{name: value for name, value in asdict(outcome).items() if name != "identity"})
 
 
 if __name__ == "__main__":
