@@ -25,7 +25,6 @@ REPORTS = ROOT / "build" / "reports"
 SCENARIOS = {"default": "mitogen_linear"}
 LONG = {
     "debian12": "linear",
-    "stack": "mitogen_linear",
     "upgrade": "mitogen_linear",
     "replace_host": "mitogen_linear",
     "galera": "mitogen_linear",
