@@ -62,6 +62,16 @@ def terminate(process: subprocess.Popen[str]) -> None:
             continue
 
 
+def interruptible() -> None:
+    """End in an orderly way, which removes what was made, also for a terminal that is closed and a runner out of patience."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+
 def run(
     name: str,
     command: Sequence[str],

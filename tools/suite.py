@@ -17,7 +17,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from tools import grafana, lint, older
-from tools.steps import LOGS, ROOT, clock, run, show, telling
+from tools.steps import LOGS, ROOT, clock, interruptible, run, show, telling
 
 BIN = Path(sys.executable).parent
 REPORTS = ROOT / "build" / "reports"
@@ -142,6 +142,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="the long scenarios too")
     parser.add_argument("part", nargs="*", help="only these")
     arguments = parser.parse_args()
+    interruptible()
     REPORTS.mkdir(parents=True, exist_ok=True)
     known = parts(arguments.all or bool(arguments.part))
     gates = [its.name for its in lint.GATES]
