@@ -107,10 +107,11 @@ def neighbour(address: str) -> str:
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
         # The content does not matter: sending makes the kernel ask who has the address.
         probe.sendto(b"", (address, 9))
-    time.sleep(1)
-    for entry in json.loads(run("ip", "-json", "neigh", "show", address) or "[]"):
-        if entry.get("lladdr") and not set(entry.get("state", [])) & {"FAILED", "INCOMPLETE"}:
-            return str(entry["lladdr"])
+    for _look in range(10):
+        for entry in json.loads(run("ip", "-json", "neigh", "show", address) or "[]"):
+            if entry.get("lladdr") and not set(entry.get("state", [])) & {"FAILED", "INCOMPLETE"}:
+                return str(entry["lladdr"])
+        time.sleep(0.1)
     return ""
 
 

@@ -104,6 +104,9 @@ def main() -> None:
     except (Unanswered, ValueError, KeyError) as error:
         if not given["names"]:
             module.exit_json(changed=False, ids={})
+        if module.check_mode and ": 401" not in str(error):
+            # One that is not there yet has no organisations either.
+            module.exit_json(changed=True, ids={})
         remedy = f": is grafana_admin_password still the password of {given['user']}?" if ": 401" in str(error) else ""
         module.fail_json(msg=f"{error}{remedy}")
     module.exit_json(changed=bool(missing), ids=ids)
