@@ -29,6 +29,8 @@ PATIENCE = 5.0
 WORKERS = 48
 #: Seconds that a probe may take to find out in the end what is there.
 FINISH = 60.0
+#: Seconds that it may take to remove its traces.
+TIDY = 30.0
 
 #: What came of an attempt, and for people.
 Outcome = tuple[State, str]
@@ -139,7 +141,10 @@ class Probe:
         return True
 
     def finish(self) -> None:
-        """After the last attempt: what is there, and no traces left. It is called again until it does not raise."""
+        """After the last attempt: what is there. It is called again until it does not raise."""
+
+    def tidy(self) -> None:
+        """After that: no traces left. It is called again until it does not raise."""
 
     # --- how it runs
 
@@ -159,6 +164,7 @@ class Probe:
                     self._attempts()
                 self._ended.set()
                 self._patiently(self.finish, FINISH)
+                self._patiently(self.tidy, TIDY)
             finally:
                 used = resource.getrusage(resource.RUSAGE_SELF)
                 self.ledger.cost(used.ru_utime + used.ru_stime, time.monotonic() - started)

@@ -161,5 +161,8 @@ class Database(Probe):
     def finish(self) -> None:
         with contextlib.closing(self.connect()) as connection:
             found = [int(row[0]) for row in connection.run(f"SELECT number FROM {self.table} ORDER BY number")]
-            self.ledger.fact("found", found)
-            connection.run(f"DROP TABLE {self.table}")
+        self.ledger.fact("found", found)
+
+    def tidy(self) -> None:
+        with contextlib.closing(self.connect()) as connection:
+            connection.run(f"DROP TABLE IF EXISTS {self.table}")

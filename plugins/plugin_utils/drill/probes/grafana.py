@@ -95,6 +95,8 @@ class Grafana(Probe):
             if len(answer) < PAGE:
                 break
         self.ledger.fact("found", sorted(found))
+
+    def tidy(self) -> None:
         status, answer = self.request("DELETE", f"/api/folders/{self.folder}?forceDeleteRules=true", timeout=30)
         if status not in (200, 404):
             raise Unanswered(f"removal of the folder {self.folder}: {status} {answer}")

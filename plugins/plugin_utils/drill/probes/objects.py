@@ -19,6 +19,8 @@ from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswe
 from .common import Outcome, Probe, split
 
 UTC = timezone.utc  # noqa: UP017
+#: Objects that are removed in one request; each is a write of its own for the store.
+BATCH = 100
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -120,10 +122,12 @@ class Objects(Probe):
             more = {"continuation-token": token[1]}
 
     def finish(self) -> None:
+        self.ledger.fact("found", sorted(self.listed()))
+
+    def tidy(self) -> None:
         found = self.listed()
-        self.ledger.fact("found", sorted(found))
-        for begin in range(0, len(found), 500):
-            names = "".join(f"<Object><Key>{self.prefix}{number}</Key></Object>" for number in found[begin : begin + 500])
+        for begin in range(0, len(found), BATCH):
+            names = "".join(f"<Object><Key>{self.prefix}{number}</Key></Object>" for number in found[begin : begin + BATCH])
             status, body = self.request("POST", "", f"<Delete><Quiet>true</Quiet>{names}</Delete>".encode(), 30, {"delete": ""})
             if status != 200:
                 raise Unanswered(f"removal of the objects: {status} {body[:200]!r}")
