@@ -23,6 +23,10 @@ DISTANCE = 3
 PAGES = {"pages_lost", "page_copies", "page_delay"}
 #: Times that an Alertmanager has to have answered while an alert fired, for it to count as one that should have known it.
 LOOKS = 3
+#: Seconds after which a Prometheus tells one that has come back what still fires (``--rules.alert.resend-delay``).
+RESEND = 60.0
+#: Seconds between two answers that are a pause.
+AWAY = 5.0
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,17 @@ def rule_numbers(period: float, since: float, until: float) -> list[int]:
     return list(range(first, last))
 
 
+def informed(answered: Iterable[float], delay: float) -> list[float]:
+    """The moments of its answers, but for those within ``delay`` seconds after it had been away."""
+    found, last, back = [], 0.0, 0.0
+    for at in sorted(answered):
+        back = at if last and at - last > AWAY else back
+        last = at
+        if at >= back + delay or not back:
+            found.append(at)
+    return found
+
+
 def unreached(reach: Mapping[str, Mapping[str, Any]], expected: Iterable[int], period: float, life: float) -> dict[str, list[int]]:
     """Alertmanager → alerts of the rule that it never had, although it answered while they fired.
 
@@ -182,10 +197,11 @@ def unreached(reach: Mapping[str, Mapping[str, Any]], expected: Iterable[int], p
     wanted = list(expected)
     for member, its in reach.items():
         seen = set(its["seen"])
+        moments = informed(its["answered"], RESEND + period)
         missed = [
             number
             for number in wanted
-            if number not in seen and sum(number * period + period <= at <= number * period + life for at in its["answered"]) >= LOOKS
+            if number not in seen and sum(number * period + period <= at <= number * period + life for at in moments) >= LOOKS
         ]
         if missed:
             found[member] = missed

@@ -220,6 +220,12 @@ def test_an_alertmanager_that_was_off_need_not_have_been_told() -> None:
     assert broken(rule(mon2=off)) == set()
 
 
+def test_an_alertmanager_that_has_just_come_back_has_not_been_told_yet() -> None:
+    answered = [1000.0 + second for second in (*range(3), *range(30, 60))]
+    assert broken(rule(mon2={"seen": [], "answered": answered})) == set()
+    assert judge.informed([0.5, 1.5, 20.0, 24.0, 28.0, 31.0], 10) == [0.5, 1.5, 31.0]
+
+
 def test_everything_about_pages_can_be_left_unjudged() -> None:
     its = pages(without=[1], twice=[2])
     assert broken(its, alerts=None) == set()

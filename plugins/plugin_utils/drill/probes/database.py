@@ -3,12 +3,15 @@
 """Numbered rows, one transaction each, on a connection that is kept for as long as it lasts, as a pool does it.
 
 A client that waits without end, and keeps a connection that only answers with
-errors, meets failures that one which connects anew each time never sees.
+errors, meets failures that one which connects anew each time never sees. What
+it does is ask the network whether there is still somebody, each second: an
+address that has moved to another host tells nobody who only waits.
 """
 
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -20,6 +23,25 @@ from .common import PERIOD, Probe
 
 #: Seconds that a client waits for an answer before it gives a connection up.
 WAIT = 60.0
+#: Seconds to connect.
+CONNECT = 3.0
+#: Level, option and value: after a second of silence ask each second, and give up after two questions or 3 s without an acknowledgement.
+KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 3000),
+)
+
+
+def dial(its: Mapping[str, Any]) -> socket.socket:
+    """A connection that notices when nobody is there any more."""
+    found = socket.create_connection((its["host"], its["port"]), CONNECT)
+    found.settimeout(WAIT)
+    for level, option, value in KEEPALIVE:
+        found.setsockopt(level, option, value)
+    return found
 
 
 class Connection(Protocol):
@@ -50,7 +72,7 @@ class PostgreSQL:
             port=its["port"],
             database=its["database"],
             ssl_context=ssl.create_default_context(cafile=ca),
-            timeout=WAIT,
+            sock=dial(its),
         )
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
@@ -85,11 +107,12 @@ class MariaDB:
             port=its["port"],
             database=its["database"],
             ssl=ssl.create_default_context(cafile=ca),
-            connect_timeout=3,
             read_timeout=int(WAIT),
             write_timeout=int(WAIT),
             autocommit=True,
+            defer_connect=True,
         )
+        self._connection.connect(dial(its))
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
         with self._connection.cursor() as cursor:
@@ -130,6 +153,7 @@ class Database(Probe):
     def _attempts(self) -> None:
         connection: Connection | None = None
         where, number, streak = "", 0, 0
+        due = now()
         while not self.stopped():
             number += 1
             start = now()
@@ -152,8 +176,9 @@ class Database(Probe):
             if streak == 5 and not self._ready:
                 self._ready = True
                 self.ledger.fact("ready", end)
-            if (rest := PERIOD - (end - start)) > 0:
-                time.sleep(rest)
+            # One that took its time is made up for; a whole outage is not.
+            due = max(due + PERIOD, end - 1)
+            time.sleep(max(0.0, due - end))
         if connection is not None:
             with contextlib.suppress(Exception):
                 connection.close()
