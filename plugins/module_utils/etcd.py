@@ -148,9 +148,12 @@ def join(
 def leave(others: Sequence[Api], name: str, root_password: str, *, check: bool) -> list[str]:
     """A member is taken out of the cluster; what was changed, a line each."""
     found = known(others, root_password)
-    own = [member for member in found[1] if member.get("name") == name] if found else []
-    for member in own if found and not check else []:
-        found[0].call("remove", MEMBER, ID=member["ID"])
+    if found is None:
+        return []
+    api, members = found
+    own = [member for member in members if member.get("name") == name]
+    for member in [] if check else own:
+        api.call("remove", MEMBER, ID=member["ID"])
     return [f"remove member {name}" for _member in own]
 
 

@@ -16,7 +16,7 @@ import ansible_mitogen.strategy
 from ansible.collections.list import list_collection_dirs
 from ansible.plugins.loader import action_loader, filter_loader, lookup_loader
 
-ansible_mitogen.affinity.policy = ansible_mitogen.affinity.Policy()
+ansible_mitogen.affinity.policy = ansible_mitogen.affinity.Policy()  # type: ignore[assignment]
 PLUGINS = Path(__file__).parents[2] / "plugins"
 for kind, loader in {"action": action_loader, "filter": filter_loader, "lookup": lookup_loader}.items():
     for plugin in sorted((PLUGINS / kind).glob("[a-z]*.py")):

@@ -23,7 +23,8 @@ from .common import PERIOD, Probe
 
 #: Seconds that a client waits for an answer before it gives a connection up.
 WAIT = 60.0
-#: Seconds to connect.
+#: Seconds until a connection has to be made, handshakes included. A load balancer may hold one that it was about to make to a member
+#: in the very moment in which it gives that member up.
 CONNECT = 3.0
 #: Level, option and value: after a second of silence ask each second, and give up after two questions or 3 s without an acknowledgement.
 KEEPALIVE = (
@@ -38,7 +39,6 @@ KEEPALIVE = (
 def dial(its: Mapping[str, Any]) -> socket.socket:
     """A connection that notices when nobody is there any more."""
     found = socket.create_connection((its["host"], its["port"]), CONNECT)
-    found.settimeout(WAIT)
     for level, option, value in KEEPALIVE:
         found.setsockopt(level, option, value)
     return found
@@ -74,6 +74,7 @@ class PostgreSQL:
             ssl_context=ssl.create_default_context(cafile=ca),
             sock=dial(its),
         )
+        self._connection._usock.settimeout(WAIT)
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self._connection.run(statement) or []]
@@ -107,12 +108,13 @@ class MariaDB:
             port=its["port"],
             database=its["database"],
             ssl=ssl.create_default_context(cafile=ca),
-            read_timeout=int(WAIT),
+            read_timeout=int(CONNECT),
             write_timeout=int(WAIT),
             autocommit=True,
             defer_connect=True,
         )
         self._connection.connect(dial(its))
+        vars(self._connection)["_read_timeout"] = WAIT
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
         with self._connection.cursor() as cursor:
