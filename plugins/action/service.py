@@ -35,12 +35,14 @@ class ActionModule(ActionBase):
         if not given.get("unit"):
             raise AnsibleActionFail("service: name a unit")
         arguments = self._arguments(given, values)
+        # Where another host failed at this very task, only a host with nothing to do goes on.
+        halted = self._shared("halt")
         result = self._host({**arguments, "look": True}, values)
+        if result.get("failed"):
+            halted.write_text(values["inventory_hostname"], encoding="utf-8")
         if self._task.check_mode or result.get("failed") or not result["changed"]:
             return self._public(result)
         with self._turn(int(given.get("at_once", 1)), values):
-            # Where another host failed at this very task, only a host with nothing to do goes on.
-            halted = self._shared("halt")
             if halted.exists():
                 elsewhere = halted.read_text(encoding="utf-8")
                 raise AnsibleActionFail(f"{given['unit']} was left as it is, because it failed on {elsewhere} before")
