@@ -35,21 +35,17 @@ class ActionModule(ActionBase):
         if not given.get("unit"):
             raise AnsibleActionFail("service: name a unit")
         arguments = self._arguments(given, values)
-        # Where another host failed at this very task, only a host with nothing to do goes on.
-        halted = self._shared("halt")
+        at_once = int(given.get("at_once", 1))
         result = self._host({**arguments, "look": True}, values)
-        if result.get("failed"):
-            halted.write_text(values["inventory_hostname"], encoding="utf-8")
         if self._task.check_mode or result.get("failed") or not result["changed"]:
             return self._public(result)
-        with self._turn(int(given.get("at_once", 1)), values):
-            if halted.exists():
+        with self._turn(at_once, values):
+            # Where hosts have their turn one by one, one that failed at this very task is the last.
+            halted = self._shared("halt")
+            if at_once == 1 and halted.exists():
                 elsewhere = halted.read_text(encoding="utf-8")
                 raise AnsibleActionFail(f"{given['unit']} was left as it is, because it failed on {elsewhere} before")
-            result = self._host(arguments, values)
-            if result.get("failed"):
-                halted.write_text(values["inventory_hostname"], encoding="utf-8")
-        return self._public(result)
+            return self._public(self._host(arguments, values))
 
     @contextlib.contextmanager
     def _turn(self, at_once: int, values: dict[str, Any]) -> Iterator[None]:
@@ -79,7 +75,10 @@ class ActionModule(ActionBase):
         return arguments
 
     def _host(self, arguments: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """What the host's half comes to; a failure is written down for the hosts after this one."""
         result: dict[str, Any] = self._execute_module(module_name="monitoring.ha.service_host", module_args=arguments, task_vars=values)
+        if result.get("failed") and not self._task.check_mode:
+            self._shared("halt").write_text(values["inventory_hostname"], encoding="utf-8")
         return result
 
     @staticmethod

@@ -14,7 +14,7 @@ description:
   - That is recorded on the host, after the gate has passed. A run that died in between is finished by the next one;
     there is no handler that can be forgotten.
   - Hosts are looked at together, and those where something differs have their turn one after the other. The gate is part of a turn,
-    and when one host does not pass, those after it are left as they are.
+    and when one host does not pass, those after it are left as they are, unless several have their turn together.
 attributes:
   check_mode:
     support: full
