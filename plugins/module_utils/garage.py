@@ -178,6 +178,10 @@ def layout(api: Api, nodes: Sequence[Node], remove: Sequence[str], plan: Plan, *
     except GarageError as error:
         api.post("RevertClusterLayout")
         raise GarageError(f"the layout is refused, and nothing was changed: {error}") from error
+    up = {n["id"] for n in api.get("GetClusterStatus")["nodes"] if n["isUp"]}
+    if any("remove" in change and change["id"] not in up for change in wanted):
+        # One that is lost will never say that it knows the new layout, and the old one would be waited for.
+        api.post("ClusterLayoutSkipDeadNodes", {"version": now["version"] + 1, "allowMissingData": False})
 
 
 # --- keys and buckets ----------------------------------------------------------------------------------------------

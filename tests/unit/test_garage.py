@@ -76,6 +76,11 @@ class Cluster:
             raise Refused("The number of nodes with positive capacity is smaller than the replication factor")
         self.roles, self.staged, self.version = after, [], body["version"]
 
+    def ClusterLayoutSkipDeadNodes(self, body: dict[str, Any]) -> dict[str, Any]:
+        if body != {"version": self.version, "allowMissingData": False}:
+            raise Refused("This version is not the current one")
+        return {"ackUpdated": [], "syncUpdated": []}
+
     def RevertClusterLayout(self, _body: Any) -> None:
         self.staged = []
 
@@ -179,6 +184,17 @@ def test_nothing_that_holds_data_is_removed_unless_it_is_named(api: Api, cluster
     assert len(cluster.roles) == 4 and cluster.buckets and cluster.keys
     assert ensure(api, remove=["mon4"]) == ["remove 4444444444444444 from the layout"]
     assert len(cluster.roles) == 3
+
+
+def test_a_lost_node_is_replaced_by_one_of_the_same_name(api: Api, cluster: Cluster) -> None:
+    ensure(api)
+    cluster.up.discard(NODES[1].id)
+    fresh = Node("9" * 64, NODES[1].address, NODES[1].zone, NODES[1].capacity, NODES[1].name)
+    nodes = [NODES[0], fresh, NODES[2]]
+    lines = ensure(api, nodes=nodes, remove=["mon2"])
+    assert lines == ["connect mon2", "mon2: 1000000000 bytes in zone rack2", f"remove {NODES[1].id[:16]} from the layout"]
+    assert set(cluster.roles) == {node.id for node in nodes} and "ClusterLayoutSkipDeadNodes" in cluster.calls
+    assert ensure(api, nodes=nodes, remove=["mon2"]) == []
 
 
 def test_a_fresh_node_does_not_found_a_cluster_of_its_own(api: Api) -> None:
