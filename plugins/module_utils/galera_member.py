@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import AF_INET, AF_INET6, socket
@@ -25,7 +25,7 @@ from typing import Any, cast
 
 from ansible_collections.monitoring.ha.plugins.module_utils import galera, galera_disk, galera_sql
 from ansible_collections.monitoring.ha.plugins.module_utils.galera import Look, Member, Position
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered, split
 
 #: Seconds between two looks, and after which a look counts no more.
 LOOK, STALE = 0.5, 3.0
@@ -69,8 +69,7 @@ class Config:
         )
 
     def client(self, name: str) -> Client:
-        address, _colon, port = self.members[name].rpartition(":")
-        return replace(self.identity, address=address.strip("[]"), port=int(port))
+        return self.identity.at(self.members[name])
 
     def ask(self, name: str) -> Member:
         """What a member's daemon tells."""
@@ -287,8 +286,7 @@ class Handler(BaseHTTPRequestHandler):
 def serve(config: Config) -> int:
     """Until the end."""
     watch = Watch(config, config.sql(config.user))
-    address, _colon, port = config.members[config.name].rpartition(":")
-    with Service((address.strip("[]"), int(port)), config, watch) as service:
+    with Service(split(config.members[config.name]), config, watch) as service:
         for deed, pause in (("step", LOOK), ("listen", ASK)):
             threading.Thread(target=watch.forever, args=(deed, pause), daemon=True).start()
         service.serve_forever()

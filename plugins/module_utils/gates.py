@@ -12,7 +12,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
@@ -185,9 +185,8 @@ def etcd(question: Question) -> list[str]:
 
 def answers(client: Client, authority: str, path: str = "/liveness", statuses: Collection[int] = ()) -> bool:
     """Whether something speaks HTTP at ``address:port``, and says one of ``statuses``; asked with the certificate of ``client``."""
-    address, _colon, port = authority.rpartition(":")
     try:
-        status, _body = replace(client, address=address.strip("[]"), port=int(port), timeout=2.0).request("HEAD", path)
+        status, _body = client.at(authority, timeout=2.0).request("HEAD", path)
     except Unanswered:
         return False
     return not statuses or status in statuses

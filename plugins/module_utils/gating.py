@@ -9,7 +9,6 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.monitoring.ha.plugins.module_utils import gates, identity, units
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
 
 #: Arguments of a gate.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -60,7 +59,7 @@ def passed(given: Mapping[str, Any], unit: str, after: str) -> float:
     """
     if given["component"] not in gates.GATES:
         raise GateError(f"no gate for {given['component']!r}; there are: {', '.join(sorted(gates.GATES))}")
-    client = Client(given["address"], given["port"], given["ca"], given["certificate"], given["key"])
+    client = identity.client(given, given["address"], given["port"])
     question = gates.Question(client, given["expect"], after in ("start", "restart"))
     deaths = int(units.show(unit).get("NRestarts") or 0) if unit else 0
     verdict = gates.wait(given["component"], question, given["timeout"], hopeless=lambda: fate(unit, deaths) if unit else "")

@@ -15,12 +15,18 @@ import os
 import socket
 import ssl
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
 class Unanswered(RuntimeError):
     """No answer, or not the one that was hoped for; the message says what was seen."""
+
+
+def split(place: str) -> tuple[str, int]:
+    """``https://192.0.2.1:9090/`` or ``192.0.2.1:9090`` → (``192.0.2.1``, 9090); an address of IPv6 comes without its brackets."""
+    address, _colon, port = place.rpartition("//")[2].rstrip("/").rpartition(":")
+    return address.strip("[]"), int(port)
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,11 @@ class Client:
     tls: bool = True
     user: str = ""
     password: str = ""
+
+    def at(self, place: str, **changes: Any) -> Client:
+        """The same one, asking at another ``address:port``."""
+        address, port = split(place)
+        return replace(self, address=address, port=port, **changes)
 
     def context(self) -> ssl.SSLContext:
         """TLS that believes the stack's CA alone and shows the host's certificate. Unanswered names a file that is not there."""
@@ -91,9 +102,8 @@ class Client:
 
 def connects(authority: str, timeout: float = 1.0) -> bool:
     """Whether something accepts connections at ``address:port``."""
-    address, _colon, port = authority.rpartition(":")
     try:
-        with socket.create_connection((address.strip("[]"), int(port)), timeout=timeout):
+        with socket.create_connection(split(authority), timeout=timeout):
             return True
     except OSError:
         return False

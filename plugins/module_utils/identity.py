@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
 
 DIRECTORY = "/etc/monitoring-ha/pki"
 CA, CERTIFICATE, KEY = (f"{DIRECTORY}/{name}" for name in ("ca.pem", "host.pem", "host.key"))
@@ -15,3 +18,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "certificate": {"type": "path", "default": CERTIFICATE},
     "key": {"type": "path", "no_log": False, "default": KEY},
 }
+
+
+def client(given: Mapping[str, Any], address: str = "", port: int = 0, timeout: float = 5.0) -> Client:
+    """Whoever the module's arguments (OPTIONS) say asks at an address. timeout: seconds for one question."""
+    return Client(address, port, given["ca"], given["certificate"], given["key"], timeout)

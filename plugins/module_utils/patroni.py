@@ -42,11 +42,10 @@ class Cluster:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Cluster:
         """The cluster that a module's arguments name."""
-        return cls(given["members"], Client("", 0, given["ca"], given["certificate"], given["key"]), given["user"], given["password"])
+        return cls(given["members"], identity.client(given), given["user"], given["password"])
 
     def client(self, name: str, timeout: float = 10) -> Client:
-        address, _colon, port = self.members[name].rpartition(":")
-        return replace(self.identity, address=address.strip("[]"), port=int(port), timeout=timeout)
+        return self.identity.at(self.members[name], timeout=timeout)
 
     def any(self, path: str) -> Any:
         """What the first member that answers says."""

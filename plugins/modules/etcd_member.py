@@ -85,7 +85,7 @@ changes:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitoring.ha.plugins.module_utils import changes as outcome
 from ansible_collections.monitoring.ha.plugins.module_utils import etcd, identity
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered
 
 
 def main() -> None:
@@ -105,13 +105,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-
-    def api(authority: str) -> etcd.Api:
-        address, _colon, port = authority.rpartition(":")
-        client = Client(address.strip("[]"), int(port), given["ca"], given["certificate"], given["key"], timeout=5)
-        return etcd.Api(client)
-
-    others = [api(authority) for authority in given["others"]]
+    others = [etcd.Api(identity.client(given).at(place)) for place in given["others"]]
     try:
         if given["state"] == "absent":
             module.exit_json(**outcome.result(etcd.leave(others, given["name"], given["root_password"], check=module.check_mode)))

@@ -65,7 +65,7 @@ changes:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitoring.ha.plugins.module_utils import changes as outcome
 from ansible_collections.monitoring.ha.plugins.module_utils import etcd, identity
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    api = etcd.Api(Client(given["address"], given["port"], given["ca"], given["certificate"], given["key"], timeout=10))
+    api = etcd.Api(identity.client(given, given["address"], given["port"], timeout=10))
     try:
         changes = etcd.ensure(api, given["root_password"], given["prefixes"], given["passwords"], check=module.check_mode)
     except (etcd.EtcdError, Unanswered, OSError) as error:

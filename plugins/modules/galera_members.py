@@ -63,18 +63,16 @@ members:
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitoring.ha.plugins.module_utils import galera, identity
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
 
-def ask(identity_: Client, name: str, authority: str) -> galera.Member:
+def ask(asker: Client, name: str, authority: str) -> galera.Member:
     """What a member's daemon tells."""
-    address, _colon, port = authority.rpartition(":")
     try:
-        return galera.Member.of(name, replace(identity_, address=address.strip("[]"), port=int(port)).json("/state"))
+        return galera.Member.of(name, asker.at(authority).json("/state"))
     except (Unanswered, KeyError, TypeError, ValueError):
         return galera.Member.of(name, None)
 
@@ -86,7 +84,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    asker = Client("", 0, given["ca"], given["certificate"], given["key"])
+    asker = identity.client(given)
     end = time.monotonic() + (0 if module.check_mode else given["patience"])
     with ThreadPoolExecutor(max(1, len(given["members"]))) as pool:
         while True:

@@ -67,7 +67,7 @@ ids:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitoring.ha.plugins.module_utils import durations, identity, silences
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
-    client = Client(given["address"], given["port"], given["ca"], given["certificate"], given["key"])
+    client = identity.client(given, given["address"], given["port"])
     if not given["labels"]:
         module.fail_json(msg="labels: name one at least, as a silence without any is one for everything")
     try:

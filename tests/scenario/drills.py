@@ -77,6 +77,15 @@ def measured(report: str, seconds: float = 3600, **variables: Any) -> Iterator[l
             seen += run.result().results
 
 
+@contextlib.contextmanager
+def kept(report: str, promise: Mapping[str, float]) -> Iterator[None]:
+    """The drills' probes look while the block runs, and nothing is worse than promised. promise: as in the failures' file."""
+    with measured(report, drill_objectives={"nothing": dict(promise)}) as seen:
+        yield
+    print("\n" + account(seen))
+    assert [its["state"] for its in seen] == ["passed"], account(seen)
+
+
 def account(results: Sequence[Mapping[str, Any]]) -> str:
     """What was measured, and what was not kept, for whoever reads the test's output."""
     lines = []

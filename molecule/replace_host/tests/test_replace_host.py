@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import docker
 import pytest
@@ -22,15 +21,6 @@ ETCD = (
     "ETCDCTL_API=3 etcdctl member list --endpoints https://{address}:2379 --cacert /etc/monitoring-ha/pki/ca.pem"
     " --cert /etc/monitoring-ha/pki/host.pem --key /etc/monitoring-ha/pki/host.key"
 )
-
-
-@contextmanager
-def costs(promise: Mapping[str, float], report: str) -> Iterator[None]:
-    """The drills' probes look while the block runs, and nothing is worse than promised."""
-    with drills.measured(report, drill_objectives={"nothing": promise}) as seen:
-        yield
-    print("\n" + drills.account(seen))
-    assert [its["state"] for its in seen] == ["passed"], drills.account(seen)
 
 
 def of_etcd(stack: Stack) -> set[str]:
@@ -61,7 +51,7 @@ def settled(stack: Stack) -> Iterator[None]:
 
 def test_a_fresh_host_takes_the_place_of_the_leaders(stack: Stack) -> None:
     lost = sql.leader(stack)
-    with costs(LOSS, "replaced"):
+    with drills.kept("replaced", LOSS):
         stack.container(lost).remove(force=True)
         assert play("test_hosts").code == 0
         refused = play()
@@ -76,7 +66,7 @@ def test_a_fresh_host_takes_the_place_of_the_leaders(stack: Stack) -> None:
 
 
 def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
-    with costs(CHANGE, "grown"):
+    with drills.kept("grown", CHANGE):
         assert play("test_hosts", MORE).code == 0
         done = play("site", MORE)
         assert done.code == 0, done.output

@@ -8,7 +8,9 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .common import PATIENCE, Outcome, Probe, split
+from ansible_collections.monitoring.ha.plugins.module_utils.https import split
+
+from .common import PATIENCE, Outcome, Probe
 
 
 def subject(certificate: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, split
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, State, Writer, now
 
 #: Seconds between two attempts: a little more than five a second, so that it is five when the machine is late.
@@ -102,12 +102,6 @@ class Settings:
         """With the controller's certificate."""
         its = self.endpoints["client"]
         return Caller(address, port, self.endpoints["ca"], its["certificate"], its["key"])
-
-
-def split(url: str) -> tuple[str, int]:
-    """``https://192.0.2.1:9090`` → (``192.0.2.1``, 9090)."""
-    address, _colon, port = url.rpartition("//")[2].rstrip("/").rpartition(":")
-    return address.strip("[]"), int(port)
 
 
 class Probe:

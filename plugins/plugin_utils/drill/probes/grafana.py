@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered, split
 
-from .common import Caller, Outcome, Probe, split
+from .common import Caller, Outcome, Probe
 
 #: Most results of one search.
 PAGE = 1000

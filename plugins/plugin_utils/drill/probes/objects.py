@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from types import MappingProxyType
 
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered, split
 
-from .common import Outcome, Probe, split
+from .common import Outcome, Probe
 
 UTC = timezone.utc  # noqa: UP017
 #: Objects that are removed in one request; each is a write of its own for the store.

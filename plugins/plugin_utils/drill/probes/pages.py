@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered, split
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import now
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.rule import ALERT
 
@@ -109,8 +109,7 @@ class Pages(Probe):
         return {"labels": labels, "startsAt": stamp(self._posted[number]), "endsAt": stamp(ends)}
 
     def send(self, member: str, alerts: list[dict[str, Any]]) -> None:
-        address, _colon, port = self.members[member].rpartition(":")
-        client = self.settings.member(address.strip("[]"), int(port))
+        client = self.settings.member(*split(self.members[member]))
         status, body = client.request("POST", "/api/v2/alerts", json.dumps(alerts).encode(), {"Content-Type": "application/json"})
         if status != 200:
             raise Unanswered(f"{member}: {status} {body[:200]!r}")
@@ -140,9 +139,8 @@ class Pages(Probe):
             wait([self._pool.submit(self.send, member, alerts) for member in self.members], timeout=AGAIN)
 
     def _look(self, member: str) -> None:
-        address, _colon, port = self.members[member].rpartition(":")
         path = f"/api/v2/alerts?filter=alertname%3D%22{ALERT}%22&filter=source%3D%22rule%22"
-        answer = json.loads(self.settings.member(address.strip("[]"), int(port)).text(path))
+        answer = json.loads(self.settings.member(*split(self.members[member])).text(path))
         self._seen[member] |= {int(alert["labels"]["number"]) for alert in answer}
         self._answered[member].append(now())
 
