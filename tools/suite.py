@@ -10,7 +10,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,8 @@ LONG = {
 #: Seconds that a scenario gets where an hour is too short, and how often each drill is run.
 PATIENCE = {"failover": 8 * 3600}
 REPEAT = 3
+#: Characters of a failed test's account at the end.
+ACCOUNT = 500
 #: Debian's packages that the stand-in's tests need, and what shows that they are there, below /usr.
 DATABASES = {"postgresql": "lib/postgresql/*/bin/postgres", "mariadb-server": "sbin/mariadbd"}
 #: What shows pages, and its letters.
@@ -41,13 +43,14 @@ BROWSER = {"chromium": "bin/chromium", "fonts-dejavu-core": "share/fonts/truetyp
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the suite. passed, failed: what it counted."""
+    """A part of the suite. passed, failed: what it counted; accounts: of its tests that failed."""
 
     name: str
     passed: int = 0
     failed: int = 0
     seconds: float = 0.0
     output: str = ""
+    accounts: Sequence[str] = ()
 
     def __str__(self) -> str:
         state = "ok" if not self.failed else "FAILED"
@@ -65,6 +68,16 @@ def counted(report: Path) -> tuple[int, int]:
     return tests - failures - errors - skipped, failures + errors
 
 
+def accounts(report: Path) -> list[str]:
+    """A line for each test of a JUnit report that failed: which one, and the first line of why; longer ones are cut."""
+    try:
+        tests = ElementTree.parse(report).getroot().iter("testcase")
+        found = [(test, verdict) for test in tests for verdict in test if verdict.tag in ("failure", "error")]
+    except (OSError, ElementTree.ParseError):
+        return []
+    return [f"{test.get('name')}: {' '.join(verdict.get('message', '').split())}"[:ACCOUNT] for test, verdict in found]
+
+
 def gate(its: lint.Gate) -> Part:
     """One quality gate."""
     done = run(f"lint-{its.name}", its.command, directory=its.directory(), timeout=900)
@@ -77,7 +90,7 @@ def pytest(name: str, directory: str, timeout: float = 1800) -> Part:
     report.unlink(missing_ok=True)
     done = run(name, [str(BIN / "pytest"), "-q", directory, f"--junitxml={report}"], timeout=timeout)
     passed, failed = counted(report)
-    return Part(name, passed, failed or int(bool(done.code)), done.seconds, done.output)
+    return Part(name, passed, failed or int(bool(done.code)), done.seconds, done.output, accounts(report))
 
 
 def with_packages(packages: Mapping[str, str], name: str, directory: str) -> Part:
@@ -120,7 +133,9 @@ def scenario(name: str, strategy: str) -> Part:
     played = [result == "Successful" for step, result in steps.items() if step in ("check", "converge", "idempotence", "side_effect")]
     passed, failed = counted(report)
     failed += played.count(False)
-    return Part(f"scenario: {name}", passed + played.count(True), failed or int(bool(done.code)), done.seconds, done.output)
+    return Part(
+        f"scenario: {name}", passed + played.count(True), failed or int(bool(done.code)), done.seconds, done.output, accounts(report)
+    )
 
 
 def parts(everything: bool) -> dict[str, Callable[[], Part]]:
@@ -161,6 +176,9 @@ def main() -> None:
         done.append(replace(part, output=""))
     failed = sum(part.failed for part in done)
     if failed:
+        for part in filter(lambda part: part.failed, done):
+            for account in part.accounts or ["see its log"]:
+                print(f"failed: {part.name}: {account}")
         print(f"logs of all parts: {LOGS.relative_to(ROOT)}")
     print(f"{sum(part.passed for part in done)} passed, {failed} failed")
     sys.exit(1 if failed else 0)
