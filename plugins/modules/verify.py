@@ -12,6 +12,8 @@ author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Asks every member and every front end, and queries what they monitor. Changes nothing.
   - Runs wherever the looking is done from, for instance on the controller.
+extends_documentation_fragment:
+  - monitoring.ha.identity
 attributes:
   check_mode:
     support: full
@@ -50,18 +52,6 @@ options:
     description: Password of that user; empty to leave it.
     type: str
     default: ""
-  ca:
-    description: File with the authority to trust.
-    type: path
-    required: true
-  certificate:
-    description: File with the certificate to show to members.
-    type: path
-    required: true
-  key:
-    description: File with its key.
-    type: path
-    required: true
   timeout:
     description: Seconds within which each member has to behave.
     type: int
@@ -94,8 +84,7 @@ failures:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.monitoring.ha.plugins.module_utils import verification
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
+from ansible_collections.monitoring.ha.plugins.module_utils import identity, verification
 
 
 def main() -> None:
@@ -109,20 +98,18 @@ def main() -> None:
             "password": {"type": "str", "default": "", "no_log": True},
             "grafana_user": {"type": "str", "default": "admin"},
             "grafana_password": {"type": "str", "default": "", "no_log": True},
-            "ca": {"type": "path", "required": True},
-            "certificate": {"type": "path", "required": True},
-            "key": {"type": "path", "required": True, "no_log": False},
+            **identity.OPTIONS,
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
     given = module.params
-    identity = Client("", 0, given["ca"], given["certificate"], given["key"])
+    client = identity.client(given)
     found = verification.verify(
-        given["targets"], given["frontends"], given["jobs"], identity, given["user"], given["password"], given["timeout"]
+        given["targets"], given["frontends"], given["jobs"], client, given["user"], given["password"], given["timeout"]
     )
     if given["grafana_password"]:
-        found += verification.grafana(given["frontends"], identity.ca, given["grafana_user"], given["grafana_password"])
+        found += verification.grafana(given["frontends"], client.ca, given["grafana_user"], given["grafana_password"])
     lines = [observation.line for observation in found]
     bad = [observation.line for observation in found if observation.missing]
     if bad:
