@@ -61,7 +61,8 @@ class Client:
 
     def request(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
         """(status, body) of one request; Unanswered when there is none."""
-        sent = dict(headers or {})
+        # Whoever answers ends the connection, and so has nothing to say of one that ended too soon.
+        sent = {"Connection": "close", **(headers or {})}
         if self.user:
             sent["Authorization"] = "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         try:

@@ -14,7 +14,7 @@ import docker
 import requests
 
 #: Seconds between two scrapes in scenarios.
-SCRAPE_INTERVAL = 5.0
+SCRAPE_INTERVAL = 15.0
 
 
 def wait_for(what: str, probe: Callable[[], Any], timeout: float, interval: float = 0.5) -> Any:

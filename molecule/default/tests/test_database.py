@@ -75,20 +75,6 @@ def test_verification_from_outside_passes(stack: Stack) -> None:
     assert done.code == 0, done.output
 
 
-def test_another_number_of_connections_restarts_every_member_the_leader_last(stack: Stack) -> None:
-    done = play("site", "--tags", "data", variables={"postgresql_max_connections": 60})
-    assert done.code == 0, done.output
-    changed = {task.rpartition(" : ")[2] for tasks in done.changed.values() for task in tasks}
-    assert changed == {"Configuration", "Service", "What all members share"}
-    for read_only in (False, True):
-        with contextlib.closing(sql.connect(stack, read_only=read_only)) as connection:
-            assert connection.run("SHOW max_connections") == [["60"]]
-    assert sql.healthy(stack)
-    assert play("site", "--tags", "data").code == 0
-    with contextlib.closing(sql.connect(stack)) as connection:
-        assert connection.run("SHOW max_connections") == [["50"]]
-
-
 def test_a_database_without_three_to_agree_on_its_leader_is_refused(tmp_path_factory: pytest.TempPathFactory, stack: Stack) -> None:
     del stack
     inventory = tmp_path_factory.mktemp("two") / "hosts.yml"

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,8 +32,10 @@ PATIENCE = 60.0
 DEADLINE = 120
 #: A file in the working directory that ends what lasts.
 ENOUGH = "enough"
-#: Lines of each host's log that are kept.
+#: Lines of each host's log that are kept, of those that differ in more than numbers.
 LOG = 120
+MOMENT = re.compile(r"\d+\.\d+")
+NUMBERS = re.compile(r"\b(?=\w*\d)\w+\b")
 
 
 @dataclass(frozen=True)
@@ -308,16 +312,24 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
 # --- log ------------------------------------------------------------------------------------------------------------
 
 
-def log_lines(logs: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Lines of journals in their form ``short-unix``, in the order of their times. logs: host → journal."""
+def log_lines(logs: Mapping[str, str], since: float = 0.0) -> list[dict[str, Any]]:
+    """Lines of journals in their form ``short-unix`` from a moment on, in the order of their times. logs: host → journal.
+
+    Of lines that differ in numbers only the first is kept, with how many there were.
+    """
     found: list[tuple[float, str, str]] = []
     for host, journal in logs.items():
-        for text in journal.splitlines()[-LOG:]:
+        first: dict[str, tuple[float, str]] = {}
+        times: Counter[str] = Counter()
+        for text in journal.splitlines():
             moment, _space, rest = text.partition(" ")
-            try:
-                found.append((float(moment), host, rest[:400]))
-            except ValueError:
+            if not MOMENT.fullmatch(moment) or float(moment) < since:
                 continue
+            shape = NUMBERS.sub("#", rest)
+            first.setdefault(shape, (float(moment), rest[:400]))
+            times[shape] += 1
+        kept = list(first.items())[:LOG]
+        found += [(at, host, f"{line} ({times[shape]} times)" if times[shape] > 1 else line) for shape, (at, line) in kept]
     return [{"at": at, "host": host, "line": line} for at, host, line in sorted(found)]
 
 
@@ -326,7 +338,9 @@ def log(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     del stack, say
     path = options.verdict(options.index)
     if path.exists():
-        put(options, report.Result(**{**json.loads(path.read_text(encoding="utf-8")), "log": log_lines(options.logs)}))
+        its = json.loads(path.read_text(encoding="utf-8"))
+        injected = min((one["at"] for one in its["events"] if one["what"] == "injected"), default=its["started"])
+        put(options, report.Result(**{**its, "log": log_lines(options.logs, injected - BEFORE)}))
     return {}
 
 

@@ -9,7 +9,7 @@ shift 2
 
 asked=()
 for member in "$@"; do
-  timeout 1 bash -c ": <'/dev/tcp/$member'" 2>/dev/null &
+  timeout 0.8 bash -c ": <'/dev/tcp/$member'" 2>/dev/null &
   asked+=($!)
 done
 weight=0

@@ -142,6 +142,14 @@ def test_journals_are_put_in_the_order_of_their_times() -> None:
     ]
 
 
+def test_of_lines_that_say_the_same_again_and_again_the_first_is_kept_and_what_was_before_the_failure_is_not() -> None:
+    said = [f"{second}.5 mon1 haproxy[1]: Connect from 127.0.0.1:{5000 + second} to a5f{second}" for second in range(10, 99)]
+    assert conduct.log_lines({"mon1": "\n".join([*said, "42.0 mon1 keepalived[7]: Entering FAULT STATE"])}, 20) == [
+        {"at": 20.5, "host": "mon1", "line": "mon1 haproxy[1]: Connect from 127.0.0.1:5020 to a5f20 (79 times)"},
+        {"at": 42.0, "host": "mon1", "line": "mon1 keepalived[7]: Entering FAULT STATE"},
+    ]
+
+
 def test_a_drill_that_was_not_come_to_is_not_run_and_the_run_fails_by_the_one_that_broke_off(tmp_path: Path) -> None:
     its = options(tmp_path, wanted=["haproxy_killed", "haproxy_hung"])
     its.work.mkdir(parents=True)
