@@ -84,7 +84,7 @@ class Upstream:
     members' port, and (name of the port, path) to check with ``check_method``. one_writer: connections
     to a member that fails its check are ended, as it may not be the writer any more. clients: components
     on whose hosts it is needed, by default all. tls: the proxy speaks TLS with the host's certificate, for
-    clients that cannot or should not have it.
+    clients that cannot or should not have it. settle: as a front end's.
     """
 
     name: str
@@ -96,6 +96,7 @@ class Upstream:
     one_writer: bool = False
     clients: tuple[str, ...] = ()
     tls: bool = False
+    settle: int = 0
 
 
 @dataclass(frozen=True)
@@ -156,9 +157,6 @@ class Component:
 
 #: Paths of the query API whose POST only reads.
 QUERIES = ("/api/v1/query", "/api/v1/query_range", "/api/v1/query_exemplars", "/api/v1/series", "/api/v1/labels", "/api/v1/format_query")
-#: A query that needs no data.
-ANSWERS = "/api/v1/query?query=vector(1)"
-
 #: Ready at once, a query engine that has just started takes up to two rounds of five seconds to find its stores, and leaves out
 #: what they have until then. Checks come every half second.
 STORES_FOUND = 20
@@ -248,8 +246,8 @@ COMPONENTS: dict[str, Component] = {
             metrics=("http", "/metrics"),
             config="/etc/thanos-query",
             upstreams=(
-                Upstream("query_engine", "http", ("http", "/-/ready")),
-                Upstream("queries_engine", "http", ("http", "/-/ready"), clients=("grafana",), tls=True),
+                Upstream("query_engine", "http", ("http", "/-/ready"), settle=STORES_FOUND),
+                Upstream("queries_engine", "http", ("http", "/-/ready"), clients=("grafana",), tls=True, settle=STORES_FOUND),
             ),
             release="thanos",
             minimum=2,
@@ -267,9 +265,9 @@ COMPONENTS: dict[str, Component] = {
             config="/etc/thanos-query-frontend",
             release="thanos",
             minimum=2,
-            upstreams=(Upstream("queries", "http", ("http", ANSWERS), clients=("grafana",), tls=True),),
-            # The check goes through to the engine: a front end alone answers nobody.
-            frontends=(Frontend("query", 9090, "Queries (Thanos)", check=ANSWERS, reads=QUERIES, settle=STORES_FOUND),),
+            # The check is not a query, which would have to wait behind those that wait for a hung store. Engines have checks of their own.
+            upstreams=(Upstream("queries", "http", ("http", "/-/ready"), clients=("grafana",), tls=True),),
+            frontends=(Frontend("query", 9090, "Queries (Thanos)", reads=QUERIES, settle=STORES_FOUND),),
         ),
         Component(
             "thanos_store",

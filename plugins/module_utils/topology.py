@@ -218,6 +218,7 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
                     "tls": way.tls,
                     "check_method": way.check_method,
                     "one_writer": way.one_writer,
+                    "settle": way.settle,
                     "servers": some,
                 }
             )

@@ -54,7 +54,7 @@ options:
     elements: str
     default: []
   trouble:
-    description: What went wrong between the steps.
+    description: What went wrong between the steps, or instead of them.
     type: str
 """
 

@@ -356,13 +356,13 @@ def collected(stack: Stack, options: Options) -> list[report.Result]:
             found.append(report.Result(**json.loads(path.read_text(encoding="utf-8"))))
         else:
             result = report.Result(case.name, case.failure.title, "not run", time.time(), [case.host] if case.host else [], case.turn)
-            result.reasons = ["drills had been stopped before"]
+            result.reasons = ["drills had been stopped before" + (f": {options.trouble}" if options.trouble else "")]
             found.append(result)
     return found
 
 
 def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
-    """The report. It fails when a promise was not kept, or a drill came to no verdict."""
+    """The report. It fails when a promise was not kept, a drill came to no verdict, or something else broke off."""
     begun = begun_run(options)
     cluster = str(stack.variables.get("ha_cluster") or "main")
     run = report.Run(cluster, begun["started"], collected(stack, options), stack.topology(), begun["versions"])
@@ -377,8 +377,8 @@ def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     said = ", ".join(f"{count} {state}" for state, count in tally.items() if count)
     say(f"{said}; the report is {options.directory}/report.html")
     bad = [its for its in run.results if its.state in ("failed", "error")]
-    if bad:
-        lines = [f"{its.name}: {reason}" for its in bad for reason in its.reasons]
+    if bad or options.trouble:
+        lines = [f"{its.name}: {reason}" for its in bad for reason in its.reasons] + ([options.trouble] if options.trouble else [])
         return {"failed": True, "msg": "\n".join([f"{said}; see {options.directory}/report.html", *lines]), "states": tally}
     return {"states": tally}
 

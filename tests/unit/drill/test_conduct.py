@@ -162,6 +162,16 @@ def test_a_drill_that_was_not_come_to_is_not_run_and_the_run_fails_by_the_one_th
     assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.json", "junit.xml", "history.jsonl"}
 
 
+def test_what_broke_off_outside_of_a_drill_is_told_and_the_run_fails(tmp_path: Path) -> None:
+    its = options(tmp_path, wanted=["haproxy_killed"], trouble="Marks that make numbered alerts fire: no space left")
+    its.work.mkdir(parents=True)
+    record.secret(its.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
+    said: list[str] = []
+    told = conduct.tell(stack(), its, said.append)
+    assert told["failed"] and told["msg"].endswith("no space left") and told["states"]["not run"] == 1
+    assert "haproxy_killed: not run: drills had been stopped before: Marks that make numbered alerts fire: no space left" in said
+
+
 def test_the_list_of_failures_is_in_the_reference() -> None:
     page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert not [name for name in failures.load() if f"| `{name}` |" not in page]

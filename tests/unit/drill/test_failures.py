@@ -95,7 +95,8 @@ def test_nothing_that_a_topology_bears_may_lose_anything(name: str) -> None:
     assert not {"lost", "holes", "wrong", "stale", "pages_lost", "alerts"} & {
         key for key, value in DATA[name].promise.items() if value != 0
     }
-    assert (DATA[name].promise.get("page_copies") or 1) <= 2
+    # Of an alert with a page on each of two islands one may come twice.
+    assert (DATA[name].promise.get("page_copies") or 1) <= (3 if DATA[name].do.startswith("cut_off") else 2)
 
 
 @pytest.mark.parametrize(
