@@ -25,7 +25,8 @@ def client(stack: Stack, timeout: float = 5) -> Any:
             client_cert=identity,
             connect_timeout=timeout,
             read_timeout=timeout,
-            retries={"max_attempts": 0},
+            # As every client of S3 does: what is under way with a host that vanishes is asked again.
+            retries={"total_max_attempts": 3, "mode": "standard"},
             s3={"addressing_style": "path"},
             proxies={},
         ),
