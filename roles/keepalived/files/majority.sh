@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # majority.sh DEVICE ADDRESS MEMBER…, each member HOST/PORT, in the same order on all hosts: may this host hold the address?
 #
 # Not when a partition has it with the lesser part of the load balancers and another one answers for the address, which both
