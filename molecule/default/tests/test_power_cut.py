@@ -1,4 +1,4 @@
-"""Each host in turn loses power."""
+"""Each host in turn loses power, and all but one."""
 
 from __future__ import annotations
 
@@ -121,3 +121,21 @@ def test_a_host_loses_power(stack: Stack, pager: Pager, alarm: Alarm, powered: N
     # Range queries are answered at multiples of their step. What happened to the host before is not of this failure.
     began, now = (moment // SCRAPE_INTERVAL * SCRAPE_INTERVAL for moment in (started - 3 * SCRAPE_INTERVAL, time.time()))
     wait_for("data without a hole", lambda: without_holes(stack, host, survivors, started, began, now), 30, 2)
+
+
+def test_the_last_host_holds_the_address_and_answers(stack: Stack, powered: None) -> None:
+    wait_for("a healthy stack", lambda: healthy(stack), 180)
+    last, *others = HOSTS
+    for host in others:
+        stack.container(host).kill()
+    seconds, story = outage(stack, 30)
+    assert seconds <= 2 * OBJECTIVE, story
+    # Longer than it takes to find out that nobody else is there.
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        assert stack.query('count(up{job="node_exporter"})')
+        assert stack.endpoints["vip"] + "/" in stack.run(last, "ip -o address")
+        time.sleep(1)
+    for host in others:
+        stack.container(host).start()
+    wait_for("everybody's return", lambda: healthy(stack), 180)

@@ -9,7 +9,7 @@ shift 2
 
 asked=()
 for member in "$@"; do
-  timeout 0.8 bash -c ": <'/dev/tcp/$member'" 2>/dev/null &
+  timeout 0.5 bash -c ": <'/dev/tcp/$member'" 2>/dev/null &
   asked+=($!)
 done
 weight=0
@@ -18,4 +18,7 @@ for number in "${!asked[@]}"; do
     ((weight += number ? 2 : 3))
   fi
 done
-((2 * weight > 2 * $# + 1)) || arping -q -D -c 1 -w 1 -I "$device" "$address"
+((2 * weight > 2 * $# + 1)) && exit
+arping -q -D -c 1 -w 1 -I "$device" "$address"
+# 1: there is an answer. Whatever else goes wrong is no reason to give the address up.
+(($? != 1))
