@@ -10,7 +10,8 @@ import pytest
 from tests.scenario import sql
 from tests.scenario.stack import Stack, wait_for
 
-#: Seconds after which writes work again, and members that have come back follow the leader.
+#: Seconds within which writes go on, and after which members that have come back follow the leader.
+WRITES = 90.0
 RETURN = 120.0
 
 
@@ -31,7 +32,7 @@ def test_all_hosts_lose_power_at_once(stack: Stack) -> None:
         time.sleep(2)
         for host in stack.hosts:
             stack.container(host).start()
-        writer.until_written(RETURN, least=5)
+        writer.until_written(WRITES, least=5)
     writer.judge(sql.kept(stack), "power cut of all hosts", RETURN)
     wait_for("everybody's return", lambda: sql.healthy(stack), RETURN)
     assert not set(writer.acknowledged) - sql.kept(stack)
