@@ -171,6 +171,12 @@ def copies(arrived: Iterable[Sequence[Any]]) -> Counter[tuple[str, int]]:
     return Counter((str(entry[0]), int(entry[1])) for entry in arrived)
 
 
+def story(alert: tuple[str, int], arrived: Iterable[Sequence[Any]], moments: Moments) -> str:
+    """Who paged for an alert, and when."""
+    pages = (f"by {entry[3]} {entry[2] - moments.injected:+.1f} s from the failure" for entry in arrived if tuple(entry[:2]) == alert)
+    return f"{alert[0]} {alert[1]} {', '.join(pages)}"
+
+
 def rule_numbers(period: float, since: float, until: float) -> list[int]:
     """Numbers of the alerts that the rule has fired, from beginning to end, in a time: one each period."""
     first, last = int(-(-since // period)), int(until // period)
@@ -295,7 +301,7 @@ def pages(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
     found.append(Figure("pages", "pages lost", len(lost), promise.of("pages_lost", 0), "", "", about))
     mine = {alert: count for alert, count in counted.items() if alert in expected}
     doubled = [alert for alert, count in mine.items() if count > 1]
-    about = f"{len(doubled)} of {len(mine)} alerts came more than once" if doubled else ""
+    about = f"{len(doubled)} of {len(mine)} alerts came more than once, {story(doubled[0], arrived, moments)}" if doubled else ""
     found.append(Figure("pages", "pages for one alert", max(mine.values(), default=0), promise.of("page_copies", 1), "", "", about))
     begun = {one.number: one.start for one in ledger.attempts if one.kind == "post" and one.state == "ok"}
     first: dict[int, float] = {}

@@ -175,7 +175,8 @@ def test_an_alert_that_nobody_took_is_not_waited_for() -> None:
 
 def test_a_page_twice_is_doubled_unless_it_was_allowed_for() -> None:
     assert broken(pages(twice=[5])) == {"pages for one alert"}
-    assert figures(pages(twice=[5, 6]))["pages for one alert"].about == "2 of 276 alerts came more than once"
+    about = figures(pages(twice=[5, 6]))["pages for one alert"].about
+    assert about == "2 of 276 alerts came more than once, posted 5 by mon1 -8.1 s from the failure, by mon1 -8.1 s from the failure"
     assert broken(pages(twice=[5]), page_copies=2) == set()
 
 

@@ -61,7 +61,6 @@ class Pages(Probe):
         self._seen: dict[str, set[int]] = {member: set() for member in self.members}
         self._answered: dict[str, list[float]] = {member: [] for member in self.members}
         self._pool = ThreadPoolExecutor(64)
-        self._begun = now()
 
     # --- the receiver
 
@@ -83,6 +82,7 @@ class Pages(Probe):
                 del format, args
 
         self._server = ThreadingHTTPServer(("", int(self.settings.values["pager_port"])), Handler)
+        self._begun = now()
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         for work, pause in ((self._again, AGAIN), *((lambda member=member: self._look(member), LOOK) for member in self.members)):
             threading.Thread(target=self._repeat, args=(work, pause), daemon=True).start()
@@ -161,7 +161,9 @@ class Pages(Probe):
         if self.rule:
             period = float(self.rule["period"])
             first = min((entry[1] * period for entry in self._arrived if entry[0] == "rule"), default=self._begun + 3 * period)
-            self.ledger.fact("rule", {"period": period, "life": self.rule["life"], "since": first, "until": stopped - period})
+            # A member that paged before anybody was there to take it tries again, and does not ask whether others have paged since.
+            since = max(first, self._begun)
+            self.ledger.fact("rule", {"period": period, "life": self.rule["life"], "since": since, "until": stopped - period})
             reach = {m: {"seen": sorted(self._seen[m]), "answered": [round(at, 1) for at in self._answered[m]]} for m in self.members}
             self.ledger.fact("reach", reach)
         over = [self.alert(number, now()) for number in self._posted]
