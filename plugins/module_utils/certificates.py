@@ -49,13 +49,17 @@ class CertificateError(ValueError):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a host's certificate has to be. With ``certificate`` and ``key`` the host brings its own. renew: made anew whatever it is."""
+    """What a host's certificate has to be. With ``certificate`` and ``key`` the host brings its own. renew: made anew whatever it is.
+
+    trusts: the authorities that the host trusts so far, as PEM; empty when it is new.
+    """
 
     name: str
     names: tuple[str, ...]
     certificate: str = ""
     key: str = ""
     renew: bool = False
+    trusts: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Settings:
     passphrase: bytes | None = None
     ca: str = ""
     trust: tuple[str, ...] = ()
+    replace: bool = False
 
 
 @dataclass
@@ -385,14 +390,30 @@ def ensure_authority(settings: Settings, now: datetime, *, save: bool) -> Author
     return authority
 
 
+def trusted(authority: Authority, settings: Settings) -> list[x509.Certificate]:
+    """Every authority that hosts are to trust."""
+    return [authority.certificate, *authority.others, *(c for path in settings.trust for c in load_certificates(need(path), path))]
+
+
+def check_continuity(hosts: Sequence[Wanted], authority: Authority, settings: Settings) -> None:
+    """Hosts that trust none of the authorities yet could not talk to those that have their new certificates."""
+    ours = {fingerprint(certificate) for certificate in trusted(authority, settings)}
+    theirs = {h.name: {fingerprint(c) for c in load_certificates(h.trusts.encode(), f"ca.pem of {h.name}")} for h in hosts if h.trusts}
+    strangers = [name for name, known in theirs.items() if not known & ours]
+    if strangers and not settings.replace:
+        raise CertificateError(
+            f"pki_directory: the authority of {settings.directory} is not the one that {', '.join(strangers)} trust: bring back the "
+            "directory with which they were set up, or name its ca.pem in pki_trust; pki_replace_authority cuts them off from each other "
+            "until all have the new one"
+        )
+
+
 def ensure_host(wanted: Wanted, authority: Authority, settings: Settings, now: datetime, *, save: bool) -> Issued:
     """The host's files: kept, made anew or taken over."""
     directory = os.path.join(settings.directory, "hosts", wanted.name)
     paths = {name: os.path.join(directory, name) for name in ("ca.pem", "host.pem", "host.key", "host-bundle.pem", "certificates.prom")}
     present = {name: read(path) for name, path in paths.items()}
-    trusted = [authority.certificate, *authority.others]
-    for path in settings.trust:
-        trusted += load_certificates(need(path), path)
+    authorities = trusted(authority, settings)
     reason = ""
     if bool(wanted.certificate) != bool(wanted.key):
         raise CertificateError(f"{wanted.name}: a certificate and its key come together, only one of the two is given")
@@ -401,7 +422,7 @@ def ensure_host(wanted: Wanted, authority: Authority, settings: Settings, now: d
         certificate = load_certificate(chain, wanted.certificate)
         key_data = need(wanted.key)
         key = load_key(key_data, wanted.key)
-        issuers = trusted + load_certificates(chain, wanted.certificate)[1:]
+        issuers = authorities + load_certificates(chain, wanted.certificate)[1:]
         check_own(wanted, certificate, key, issuers, now)
     else:
         try:
@@ -417,7 +438,7 @@ def ensure_host(wanted: Wanted, authority: Authority, settings: Settings, now: d
         if not reason and present["host.key"]:
             key_data = present["host.key"]
     content = {
-        "ca.pem": b"".join(pem(c) for c in trusted),
+        "ca.pem": b"".join(pem(c) for c in authorities),
         "host.pem": chain,
         "host.key": key_data,
         "host-bundle.pem": chain.rstrip() + b"\n" + key_data,
@@ -447,5 +468,6 @@ def ensure(settings: Settings, hosts: Sequence[Wanted], now: datetime, *, save: 
         if name in ("", ".", "..") or "/" in name:
             raise CertificateError(f"{name!r} cannot name a directory")
     with locked(settings.directory) if save else contextlib.nullcontext():
+        check_continuity(hosts, ensure_authority(settings, now, save=False), settings)
         authority = ensure_authority(settings, now, save=save)
         return authority, {h.name: ensure_host(h, authority, settings, now, save=save) for h in hosts}

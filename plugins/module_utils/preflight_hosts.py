@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils import identity, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, sockets, values_of_secrets
 
@@ -115,6 +115,13 @@ def neighbour(address: str) -> str:
     return ""
 
 
+def authorities() -> str:
+    """The authorities that the host trusts, as PEM; empty when it has not been set up yet."""
+    with contextlib.suppress(OSError), open(identity.CA, encoding="utf-8") as file:
+        return file.read()
+    return ""
+
+
 def look(paths: Sequence[str], names: Sequence[str], address: str, reach: Mapping[str, str]) -> dict[str, Any]:
     """Everything that the checks ask of a host. Changes nothing."""
     addresses = own_addresses()
@@ -128,6 +135,7 @@ def look(paths: Sequence[str], names: Sequence[str], address: str, reach: Mappin
         "names": {name: resolve(name) for name in [socket.gethostname(), "localhost", *names]},
         "hostname": socket.gethostname(),
         "unreached": [variable for variable, authority in reach.items() if not connects(authority, PATIENCE)],
+        "authorities": authorities(),
         "neighbour": neighbour(address) if address and all(a["address"] != address for a in addresses) else "",
     }
 

@@ -53,6 +53,10 @@ options:
         description: Whether it is made anew, however long it is still good for.
         type: bool
         default: false
+      trusts:
+        description: What the host trusts so far, as PEM. Nothing is made when that is another authority, unless O(replace) says so.
+        type: str
+        default: ""
   days:
     description: How long a host's certificate is good for.
     type: int
@@ -76,6 +80,10 @@ options:
     type: list
     elements: path
     default: []
+  replace:
+    description: Whether hosts may lose the authority that they trust, with which they do not reach each other until all have the new one.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -157,6 +165,7 @@ def main() -> None:
                     "certificate": {"type": "path"},
                     "key": {"type": "path", "no_log": False},
                     "renew": {"type": "bool", "default": False},
+                    "trusts": {"type": "str", "default": ""},
                 },
             },
             "days": {"type": "int", "default": 90},
@@ -165,6 +174,7 @@ def main() -> None:
             "ca_days": {"type": "int", "default": 3650},
             "ca_passphrase": {"type": "str", "no_log": True},
             "trust": {"type": "list", "elements": "path", "default": []},
+            "replace": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -181,8 +191,12 @@ def main() -> None:
         passphrase=given["ca_passphrase"].encode() if given["ca_passphrase"] else None,
         ca=given["ca"] or "",
         trust=tuple(given["trust"]),
+        replace=given["replace"],
     )
-    hosts = [certificates.Wanted(h["name"], tuple(h["names"]), h["certificate"] or "", h["key"] or "", h["renew"]) for h in given["hosts"]]
+    hosts = [
+        certificates.Wanted(h["name"], tuple(h["names"]), h["certificate"] or "", h["key"] or "", h["renew"], h["trusts"])
+        for h in given["hosts"]
+    ]
     now = datetime.now(certificates.UTC)
     try:
         authority, issued = certificates.ensure(settings, hosts, now, save=not module.check_mode)

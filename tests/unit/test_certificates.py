@@ -200,6 +200,19 @@ def test_a_further_authority_is_trusted(tmp_path: Path) -> None:
     assert host_file(tmp_path / "new", "ca.pem").read_text(encoding="utf-8").count("BEGIN CERTIFICATE") == 2
 
 
+def test_hosts_do_not_lose_the_authority_that_they_trust(tmp_path: Path) -> None:
+    before, lost = tmp_path / "before", tmp_path / "lost"
+    ensure(before)
+    theirs = (Wanted("mon1", MON1.names, trusts=(before / "ca.pem").read_text()), Wanted("new", ("new",)))
+    assert reason(before, *theirs) == ""
+    said = refusal(lost, *theirs)
+    assert "is not the one that mon1 trust" in said and str(lost) in said and "pki_trust" in said
+    # Nothing was made that the next run would take for the authority.
+    assert not (lost / "ca.pem").exists() and not (lost / "ca.key").exists()
+    assert reason(lost, *theirs, trust=(str(before / "ca.pem"),)) == "new"
+    assert refusal(tmp_path / "again", *theirs) and reason(tmp_path / "again", *theirs, replace=True) == "new"
+
+
 # --- the user's own files ------------------------------------------------------------------------------------------
 
 
