@@ -174,10 +174,13 @@ def test_an_alert_that_nobody_took_is_not_waited_for() -> None:
 
 
 def test_a_page_twice_is_doubled_unless_it_was_allowed_for() -> None:
-    assert broken(pages(twice=[5])) == {"pages for one alert"}
-    about = figures(pages(twice=[5, 6]))["pages for one alert"].about
-    assert about == "2 of 276 alerts came more than once, posted 5 by mon1 -8.1 s from the failure, by mon1 -8.1 s from the failure"
-    assert broken(pages(twice=[5]), page_copies=2) == set()
+    assert broken(pages(twice=[5])) == set() and broken(pages(twice=[5]), pages_doubled=0) == {"alerts paged more than once"}
+    assert broken(pages(twice=[5]), page_copies=1) == {"pages for one alert"}
+    assert broken(pages(twice=[5, 6])) == {"alerts paged more than once"}
+    about = figures(pages(twice=[5, 6]))["alerts paged more than once"].about
+    assert about == "of 276: posted 5 by mon1 -8.1 s from the failure, by mon1 -8.1 s from the failure"
+    assert broken(pages(twice=[5, 6]), page_copies=2) == set()
+    assert broken(pages(twice=[5], more=[["posted", 5, 1010.0, "mon2", ""]])) == {"pages for one alert"}
 
 
 def test_a_late_page_is_told() -> None:
