@@ -153,10 +153,14 @@ def start(me: str, members: Sequence[Member], *, forced: bool = False) -> Decisi
 
 
 def asleep(members: Sequence[Member]) -> bool:
-    """Whether no server runs, though there are data: whoever is started alone would wait for those whose data reach further."""
+    """Whether no server runs: whoever is started alone would wait for those whose data reach further, or for the first of a new cluster.
+
+    One that does not answer may run. Where others have data it does not: they would be with it.
+    """
     if any(member.state in ("primary", "stranded") for member in members):
         return False
-    return any(member.state == "starting" or (member.position and not member.position.empty) for member in members)
+    with_data = any(member.state == "starting" or (member.position and not member.position.empty) for member in members)
+    return with_data or all(member.state != "silent" for member in members)
 
 
 def rescue(me: str, members: Sequence[Member], seconds: float) -> bool:

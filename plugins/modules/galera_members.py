@@ -51,7 +51,7 @@ synced:
   type: list
   elements: str
 asleep:
-  description: Whether no server runs, though there are data of the cluster; its members have to be started together then.
+  description: Whether no server runs; members have to be started together then, as each may wait for another one.
   returned: success
   type: bool
 members:

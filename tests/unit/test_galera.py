@@ -115,10 +115,12 @@ def test_it_makes_none_too_soon_beside_another_or_with_less_than_somebody_has() 
     assert rescued(*two, member("c", "waiting", 2, OTHER)) == []
 
 
-def test_a_cluster_is_asleep_when_nobody_runs_and_there_are_data() -> None:
+def test_a_cluster_is_asleep_when_nobody_runs() -> None:
     assert galera.asleep([member("a", "stopped", 5), member("b", "waiting", 5), member("c", "silent")])
     assert galera.asleep([member("a", "stopped", -1), member("b", "starting"), member("c", "silent")])
-    assert not galera.asleep([member(name, "stopped", -1) for name in NAMES])
+    # A new one: whoever comes first need not be the one that begins.
+    assert galera.asleep([member(name, "stopped", -1) for name in NAMES])
+    assert not galera.asleep([member("a", "stopped", -1), member("b", "silent"), member("c", "silent")])
     assert not galera.asleep([member("a", "stopped", 5), member("b", "primary", 9), member("c", "silent")])
 
 
