@@ -108,6 +108,11 @@ def test_an_answer_is_right_when_it_has_one_fresh_sample_of_each_host(samples: d
     assert query.judged(result, ["mon1", "mon2"], 100, 20) == outcome
 
 
+@pytest.mark.parametrize(("interval", "seconds"), [(15, 45 + 10 + 5), (5, 15 + 5 + 5)])
+def test_a_sample_may_be_as_old_as_deduplication_and_a_scrape_that_is_given_up_leave_it(interval: float, seconds: float) -> None:
+    assert query.oldest(interval, 5) == seconds
+
+
 def test_queries_are_asked_as_a_person_and_judged(start: Start, tls: Callable[[Answerer], Any]) -> None:
     def answer(request: Request) -> Answer:
         asked = urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query)["query"][0]

@@ -13,6 +13,8 @@ from .common import Outcome, Probe
 
 #: Scrape intervals that a sample may be old: deduplication stays with a replica that has died for two.
 FRESH = 3
+#: Seconds for a scrape of a host that is gone, and whose sample is there only afterwards: Prometheus' own limit (``scrape_timeout``).
+GIVEN_UP = 10.0
 
 
 def expression(job: str, hosts: Sequence[str]) -> str:
@@ -34,6 +36,11 @@ def judged(result: Sequence[Mapping[str, Any]], hosts: Sequence[str], moment: fl
     return ("stale", f"{host} as it was {age:.1f} s ago") if age > oldest else ("ok", "")
 
 
+def oldest(interval: float, patience: float) -> float:
+    """Seconds that a sample may be old. interval: between two scrapes. patience: that a client waits for its answer."""
+    return FRESH * interval + min(GIVEN_UP, interval) + patience
+
+
 class Query(Probe):
     name = "query"
 
@@ -47,4 +54,4 @@ class Query(Probe):
         answer = self.settings.person(its["url"], its).json("/api/v1/query", query=expression(self.settings.values["job"], hosts))
         if answer.get("status") != "success":
             return "error", str(answer.get("error", answer.get("status")))
-        return judged(answer["data"]["result"], hosts, now(), FRESH * self.settings.interval + self.patience)
+        return judged(answer["data"]["result"], hosts, now(), oldest(self.settings.interval, self.patience))
