@@ -102,7 +102,7 @@ def page() -> str:
         "",
         "What can be drilled ([drills](drills.md)), for how many seconds, and after how many clients have to get the right answer again.",
         "Probes that are not named notice nothing: 2 s. Wherever it does not say otherwise, no acknowledged write and no page is lost,",
-        "no answer is wrong or stale, no data are missing, and nobody is paged twice.",
+        "no answer is wrong or stale, no data are missing, and at most one alert is paged twice.",
         "",
     ]
     lines += table(
