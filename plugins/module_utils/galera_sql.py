@@ -21,6 +21,8 @@ STATUS = (
     "wsrep_last_committed",
     "wsrep_incoming_addresses",
 )
+#: Who is in the majority; without one the table is out of reach.
+MEMBERS = "SELECT node_incoming_address FROM mysql.wsrep_cluster_members"
 TABLE = (
     "CREATE DATABASE IF NOT EXISTS monitoring_ha",
     "CREATE TABLE IF NOT EXISTS monitoring_ha.writer (seat TINYINT NOT NULL PRIMARY KEY, member VARCHAR(64) NOT NULL,"
@@ -80,7 +82,8 @@ class Server:
         marks = ", ".join(["%s"] * len(STATUS))
         status = dict(self.run(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({marks})", STATUS)[1])
         primary = status.get("wsrep_cluster_status") == "Primary" and status.get("wsrep_ready") == "ON"
-        addresses = str(status.get("wsrep_incoming_addresses", "")).split(",")
+        # With a majority, a member that joined while others did keeps a list in its status that lacks some of them.
+        addresses = [str(row[0]) for row in self.run(MEMBERS)[1]] if primary else str(status.get("wsrep_incoming_addresses", "")).split(",")
         read_only = bool(int(self.run("SELECT @@GLOBAL.read_only")[1][0][0])) if primary else False
         look = Look(
             primary,

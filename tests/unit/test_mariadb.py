@@ -97,6 +97,7 @@ class Connection:
 
     def __init__(self, status: dict[str, str], writer: str | None) -> None:
         self.status, self.writer = status, writer
+        self.members = ["192.0.2.1:3306", "192.0.2.3:3306", "192.0.2.77:3306"]
         self.told: list[str] = []
         self.rows: list[tuple[Any, ...]] = []
         self.closed = False
@@ -117,6 +118,8 @@ class Connection:
         self.told.append(statement.split(" (")[0])
         if statement.startswith("SHOW"):
             self.rows = list(self.status.items())
+        elif "wsrep_cluster_members" in statement:
+            self.rows = [(address,) for address in self.members]
         elif "@@GLOBAL.read_only" in statement:
             self.rows = [(0,)]
         elif statement.startswith("INSERT"):
@@ -142,7 +145,7 @@ STATUS = {
     "wsrep_local_state": "4",
     "wsrep_local_state_uuid": HISTORY,
     "wsrep_last_committed": "42",
-    "wsrep_incoming_addresses": "192.0.2.1:3306,192.0.2.3:3306,192.0.2.77:3306",
+    "wsrep_incoming_addresses": "192.0.2.1:3306,192.0.2.2:3306",
 }
 NAMES = {"192.0.2.1:3306": "a", "192.0.2.2:3306": "b", "192.0.2.3:3306": "c"}
 
@@ -158,7 +161,8 @@ def test_a_look_says_who_is_together_and_who_writes() -> None:
 
 def test_without_a_majority_nothing_but_the_state_is_asked() -> None:
     connection = Connection({**STATUS, "wsrep_cluster_status": "non-Primary"}, "a")
-    assert not server(connection).look()[0].primary and len(connection.told) == 1
+    look = server(connection).look()[0]
+    assert not look.primary and look.component == frozenset("ab") and len(connection.told) == 1
 
 
 def test_the_place_goes_to_the_first_and_its_table_is_made_on_first_use() -> None:
