@@ -18,7 +18,7 @@ from tools.steps import ROOT
 
 HOME = ROOT / "build" / "older"
 #: What their modules in tests/releases pin.
-VERSIONS = {"prometheus": "3.15.1", "alertmanager": "0.31.0", "thanos": "0.42.3"}
+VERSIONS = {"prometheus": "3.15.1", "alertmanager": "0.31.0", "thanos": "0.42.3", "node_exporter": "1.11.1"}
 #: A Prometheus that ends at once, and one that takes no configuration.
 BAD = {
     "9.0.0+mute": {"prometheus": "echo 'a disk of this kind is not for me' >&2; exit 1", "promtool": "exit 0"},

@@ -35,7 +35,8 @@ class ActionModule(ActionBase):
         hostvars = once(values["hostvars"])
         mine = hostvars[values["inventory_hostname"]]
         try:
-            lines = summary.table(values["groups"], hostvars, mine, pki)
+            away = [host for host in values["ansible_play_hosts_all"] if host not in values["ansible_play_hosts"]]
+            lines = summary.table(values["groups"], hostvars, mine, pki, away)
             data = summary.endpoints(values["groups"], hostvars, mine, pki)
         except topology.TopologyError as error:
             raise AnsibleActionFail(str(error)) from error

@@ -30,6 +30,8 @@ class ActionModule(ActionBase):
         strategy = str(given.get("strategy") or "one_by_one")
         if strategy not in upgrades.STRATEGIES:
             raise AnsibleActionFail(f"upgrade_strategy is {strategy!r}: choose one of {', '.join(upgrades.STRATEGIES)}")
+        everybody = boolean(given.get("everybody", True))
+        unfinished = [str(host) for host in given.get("unfinished") or []]
         plan = upgrades.plan(
             given.get("releases") or {},
             values["groups"],
@@ -38,6 +40,7 @@ class ActionModule(ActionBase):
             last=[str(host) for host in given.get("last") or []],
             strategy=strategy,
             downgrade=boolean(given.get("downgrade") or False),
+            due=lambda host, moves: everybody or bool(moves) or host in unfinished,
         )
         saved = {host: float(json.loads(said or "{}").get("last_success", 0)) for host, said in (given.get("backups") or {}).items()}
         try:

@@ -155,13 +155,13 @@ def addresses(site: Site) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class Socket:
-    """A place where the stack listens. owner: for people. variable: sets the port. unit: who listens."""
+    """A place where the stack listens. owner: for people. variable: sets the port. units: one of them listens."""
 
     address: str
     port: int
     owner: str
     variable: str
-    unit: str
+    units: tuple[str, ...]
 
 
 def sockets(site: Site, host: str) -> Iterator[Socket]:
@@ -174,12 +174,12 @@ def sockets(site: Site, host: str) -> Iterator[Socket]:
         port: Port
         for name, port in c.ports.items():
             address = "127.0.0.1" if port.scope == "loopback" else own
-            yield Socket(address, topology.port_number(c, name, variables), c.title, f"{c.name}_{name}_port", c.unit)
+            yield Socket(address, topology.port_number(c, name, variables), c.title, f"{c.name}_{name}_port", (c.unit, *c.helpers))
     if host in site.groups.get("load_balancer", []):
         virtual = str(variables.get("ha_virtual_address") or "") or own
         for offer, c in topology.offers(site.groups).values():
             number, owner = topology.frontend_port(offer, variables), f"front end {offer.name} ({c.title})"
-            yield Socket(virtual, number, owner, f"haproxy_{offer.name}_port", COMPONENTS["load_balancer"].unit)
+            yield Socket(virtual, number, owner, f"haproxy_{offer.name}_port", (COMPONENTS["load_balancer"].unit,))
 
 
 def ports(site: Site) -> Iterator[Finding]:

@@ -219,7 +219,8 @@ def occupied(site: Site, facts: Facts) -> Iterator[Finding]:
             everywhere = listener["address"] in ("0.0.0.0", "*", "::")
             for socket_ in wanted:
                 # Where the kernel does not tell whose socket it is, a unit that runs is taken for the listener.
-                known = listener["unit"] in ours if listener["unit"] else not listener["process"] and socket_.unit in its["active"]
+                running = any(unit in its["active"] for unit in socket_.units)
+                known = listener["unit"] in ours if listener["unit"] else not listener["process"] and running
                 if socket_.port == listener["port"] and (everywhere or socket_.address == listener["address"]) and not known:
                     who = listener["unit"] or listener["process"] or "another process"
                     place = f"{listener['address']}:{listener['port']}"
@@ -242,6 +243,9 @@ def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
                 yield Finding(
                     "virtual_address", host, f"ha_virtual_address {virtual} is not in its network {network}", "choose a free address in it"
                 )
+    if len(balancers) < len(site.groups["load_balancer"]):
+        # Whoever answers may be one that is not looked at, as with --limit.
+        return
     holders = [h for h, its in facts.items() if virtual in {a["address"] for a in its["addresses"]}]
     strangers = {facts[h]["neighbour"] for h in balancers} - {""}
     if strangers and not holders:

@@ -60,6 +60,10 @@ packages:
   returned: when O(state) is V(looked) or V(saved)
   type: list
   elements: str
+unfinished:
+  description: Whether something is remembered, so that a change did not come to its end here.
+  returned: when O(state) is V(looked) or V(saved)
+  type: bool
 changes:
   description: What was brought back, a line each.
   returned: when O(state) is V(restored)
@@ -85,10 +89,12 @@ def main() -> None:
     try:
         if given["state"] in ("looked", "saved"):
             point = restore_point.look({unit: str(directory or "") for unit, directory in given["units"].items()}, given["packages"])
+            unfinished = restore_point.load() is not None
             if given["state"] == "saved" and not module.check_mode:
                 restore_point.save(point)
             found = {name: version for its in point.units for name, version in restore_point.releases(its.files).items()}
-            module.exit_json(changed=False, releases=found, packages=restore_point.owners(list(given["units"])))
+            owners = restore_point.owners(list(given["units"]))
+            module.exit_json(changed=False, releases=found, packages=owners, unfinished=unfinished)
         if given["state"] == "absent":
             module.exit_json(changed=False if module.check_mode else restore_point.forget())
         kept = restore_point.load()

@@ -37,6 +37,15 @@ options:
     type: str
     choices: [one_by_one, canary, failure_domain]
     default: one_by_one
+  everybody:
+    description: Whether hosts whose versions stay as they are have their turn, too.
+    type: bool
+    default: true
+  unfinished:
+    description: Hosts whose last turn did not come to its end, which have one in any case.
+    type: list
+    elements: str
+    default: []
   downgrade:
     description: Whether an older version is all right.
     type: bool
@@ -72,6 +81,11 @@ batches:
   elements: int
 fleet:
   description: Hosts that are only monitored.
+  returned: always
+  type: list
+  elements: str
+right:
+  description: Hosts that need no turn.
   returned: always
   type: list
   elements: str

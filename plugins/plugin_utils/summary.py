@@ -64,9 +64,13 @@ def endpoints(
 
 
 def table(
-    groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any], pki: str
+    groups: Mapping[str, Sequence[str]],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    variables: Mapping[str, Any],
+    pki: str,
+    away: Sequence[str] = (),
 ) -> list[str]:
-    """Lines for people: no password is in them."""
+    """Lines for people: no password is in them. away: hosts that the run has lost."""
     lines = ["What runs where"]
     for component in COMPONENTS.values():
         members = topology.members(component, groups)
@@ -83,4 +87,6 @@ def table(
                 who = "as one of its own users"
             lines.append(f"  {front['title']:36} {front['url']:32} {who}")
     lines.append(f"  Authority to trust                   {pki}/ca.pem")
+    if away:
+        lines.append(f"Not as the inventory says: {', '.join(away)}; could not be reached, or failed. Run this again for them.")
     return lines

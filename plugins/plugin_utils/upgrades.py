@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,12 +34,13 @@ class Move:
 class Plan:
     """turns: hosts one of whose failures a person would notice, in order. batches: how many of them at once. fleet: all others.
 
-    moves: host → what changes there. problems: why it must not begin, a line each.
+    right: hosts that need no turn. moves: host → what changes there. problems: why it must not begin, a line each.
     """
 
     turns: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     fleet: list[str] = field(default_factory=list)
+    right: list[str] = field(default_factory=list)
     moves: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -135,8 +136,9 @@ def plan(
     last: Sequence[str],
     strategy: str,
     downgrade: bool,
+    due: Callable[[str, Sequence[str]], bool] = lambda _host, _moves: True,
 ) -> Plan:
-    """The plan of all hosts that were ``looked`` at (host → release → version)."""
+    """The plan of all hosts that were ``looked`` at (host → release → version). due: whether a host with these moves needs a turn."""
     found = Plan()
     runs = {host: [c for c in COMPONENTS.values() if host in topology.members(c, groups)] for host in looked}
     for host, running in looked.items():
@@ -144,9 +146,10 @@ def plan(
         said = (complaint(its, components[its.component].get("upgrade") or {}, downgrade=downgrade) for its in ways)
         found.problems += [words for words in said if words]
         found.moves[host] = [its.line for its in ways if its.before != its.after]
+    found.right = [host for host in looked if not due(host, found.moves[host])]
     # What every host runs is not missed while one is away.
-    core = [host for host in looked if host in topology.stack_hosts(groups)]
-    found.fleet = [host for host in looked if host not in core]
+    core = [host for host in looked if host in topology.stack_hosts(groups) and host not in found.right]
+    found.fleet = [host for host in looked if host not in core and host not in found.right]
     domains = {host: str(hostvars[host].get("failure_domain") or "") for host in core}
     found.turns, found.batches = batches(order(core, last), strategy, domains)
     return found

@@ -119,5 +119,9 @@ def test_a_long_list_of_hosts_is_cut() -> None:
     assert "h0, h1, h2, h3, h4 and 4 more" in "\n".join(summary.table(groups, {}, {}, "/pki"))
 
 
+def test_hosts_that_the_run_has_lost_are_told_last() -> None:
+    assert summary.table(GROUPS, HOSTVARS, VARIABLES, "/pki", ["h7"])[-1].startswith("Not as the inventory says: h7;")
+
+
 def test_installed_packages_by_what_the_database_says() -> None:
     assert installed("haproxy installed\nlibc6:amd64 installed\nkeepalived config-files\n") == {"haproxy", "libc6"}

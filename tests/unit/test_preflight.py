@@ -304,6 +304,10 @@ GOOD_FACTS: dict[str, dict[str, Any]] = {
         "listeners": listener(9100, "192.0.2.12", "", ""),
         "active": ["node_exporter.service"],
     },
+    "a unit beside its own, which the kernel does not tell": {
+        "listeners": listener(3000, "192.0.2.12", "", ""),
+        "active": ["grafana-tls.service"],
+    },
     "another address of the host": {"listeners": listener(9090, "192.0.2.200")},
     "it holds the virtual address": {"addresses": [MINE, VIRTUAL]},
     "others see the holder": {"neighbour": ""},
@@ -322,6 +326,14 @@ def test_an_address_that_a_member_holds_is_no_strangers() -> None:
     assert preflight_hosts.inspect(good(), found) == []
     found["mon2"]["addresses"].append(VIRTUAL)
     assert "mon1, mon2 hold 192.0.2.100 at once" in str(preflight_hosts.inspect(good(), found)[0])
+
+
+def test_who_holds_the_address_is_not_known_of_a_part_of_the_hosts() -> None:
+    found = facts()
+    found["mon2"]["neighbour"] = "52:54:00:12:34:56"
+    assert preflight_hosts.inspect(good(), found)
+    del found["mon1"]
+    assert preflight_hosts.inspect(good(), found) == []
 
 
 def test_secrets_of_the_example_are_refused_once_hosts_are_asked() -> None:

@@ -94,6 +94,11 @@ def test_a_plan_names_what_changes_and_sets_the_fleet_apart() -> None:
     assert plan.moves["web1"] == ["node_exporter new → 1.12.1"]
 
 
+def test_a_plan_leaves_alone_who_needs_no_turn() -> None:
+    plan = planned(due=lambda host, moves: any(line.startswith("prometheus ") for line in moves))
+    assert (plan.turns, plan.batches, plan.fleet, plan.right) == (["mon1"], [1], [], ["mon2", "web1"])
+
+
 def test_a_plan_tells_every_problem_and_a_version_that_nobody_knows() -> None:
     older = {**LOCKED, "prometheus": "3.14.0"}
     problems = planned(older).problems

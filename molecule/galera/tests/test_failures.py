@@ -32,6 +32,7 @@ def whole(stack: Stack, powered: None) -> Iterator[None]:
     wait_for("a whole cluster", lambda: galera.healthy(stack), RETURN)
     yield
     for host in stack.hosts:
+        stack.container(host).start()
         stack.run(host, "iptables -F; systemctl start --no-block galera-member mariadb", check=False)
 
 
