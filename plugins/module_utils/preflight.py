@@ -240,6 +240,21 @@ def notification_intervals(site: Site) -> Iterator[Finding]:
         yield Finding("group_interval", "", f"group_interval {interval} of alertmanager_config.{path} lets members page twice", remedy)
 
 
+def exchange(site: Site) -> Iterator[Finding]:
+    """A member has to hear of a page, gossip's loss included, before its own turn to send it."""
+    if len(site.groups.get("alertmanager", [])) < 2:
+        return
+    names = ("alertmanager_exchange_interval", "alertmanager_peer_timeout")
+    try:
+        often, turn = (durations.seconds(site.of_all(name) or default) for name, default in zip(names, ("5s", "15s"), strict=True))
+    except ValueError as error:
+        yield Finding("exchange_interval", "", f"one of {', '.join(names)}: {error}", "correct it")
+        return
+    if often >= turn:
+        remedy = f"make it shorter than alertmanager_peer_timeout, {turn:g}s"
+        yield Finding("exchange_interval", "", f"alertmanager_exchange_interval {often:g}s lets members page twice", remedy)
+
+
 def failure_domains(site: Site) -> Iterator[Finding]:
     """Where failure domains are given, one of them must not take a whole component (or a quorum) with it."""
     domains = {h: str(site.hostvars[h].get("failure_domain") or "") for h in site.hosts}
@@ -365,6 +380,7 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     ports,
     replicas,
     notification_intervals,
+    exchange,
     failure_domains,
     secrets,
     misspelt_variables,
