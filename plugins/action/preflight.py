@@ -166,7 +166,8 @@ class ActionModule(ActionBase):
         site = Site(values["groups"], hostvars, role_options(), results_of_tasks())
         found = preflight.inspect(site, accept)
         found += [finding for check in CHECKS for finding in check(site) if finding.code not in accept]
-        found += preflight_hosts.inspect(site, facts, accept)
+        needed = [str(host) for host in self._task.args.get("needed") or []]
+        found += preflight_hosts.inspect(site, facts, accept, needed)
         broken = {host: its.broken for host, its in hostvars.items()}
         found = [*(f for f in unknown(broken, site.options) if f.code not in accept), *found]
         empty = {f"secret:{name}" for its in broken.values() for name in its}

@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
+from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.plugin_utils import lock, upgrades
 from ansible_collections.monitoring.ha.plugins.plugin_utils.hostvars import once
 
@@ -42,6 +43,8 @@ class ActionModule(ActionBase):
             downgrade=boolean(given.get("downgrade") or False),
             due=lambda host, moves: everybody or bool(moves) or host in unfinished,
         )
+        away = [str(host) for host in given.get("away") or [] if host in topology.stack_hosts(values["groups"])]
+        plan.problems += [f"{host} could not be looked at: bring it back, or leave it out with --limit 'all:!{host}'" for host in away]
         saved = {host: float(json.loads(said or "{}").get("last_success", 0)) for host, said in (given.get("backups") or {}).items()}
         try:
             plan.problems += filter(None, [upgrades.outdated(saved, str(given.get("backup_max_age") or ""), time.time())])

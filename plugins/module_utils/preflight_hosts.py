@@ -280,9 +280,17 @@ CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (
 )
 
 
-def inspect(site: Site, facts: Facts, accept: Sequence[str] = ()) -> list[Finding]:
-    """Every finding of every check, but those whose code is accepted; none about addresses that the inventory does not give."""
+def inspect(site: Site, facts: Facts, accept: Sequence[str] = (), needed: Sequence[str] = ()) -> list[Finding]:
+    """Every finding of every check, but those whose code is accepted; none about addresses that the inventory does not give.
+
+    needed: hosts that have to be in ``facts``.
+    """
     found: list[Finding] = []
+    if "unreachable" not in accept:
+        away = [host for host in needed if host not in facts]
+        found += [
+            Finding("unreachable", h, "it could not be looked at", f"bring it back, or leave it out with --limit 'all:!{h}'") for h in away
+        ]
     for check in CHECKS:
         with contextlib.suppress(topology.TopologyError):
             found += [finding for finding in check(site, facts) if finding.code not in accept]

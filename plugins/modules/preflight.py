@@ -25,6 +25,11 @@ options:
     description: Host to what M(monitoring.ha.preflight_host) returned as C(facts); empty for the inventory alone.
     type: dict
     default: {}
+  needed:
+    description: Hosts of which there have to be facts.
+    type: list
+    elements: str
+    default: []
   accept:
     description: Codes of findings that are all right here, for instance V(members:prometheus) where one replica has to do.
     type: list

@@ -37,6 +37,11 @@ options:
     type: str
     choices: [one_by_one, canary, failure_domain]
     default: one_by_one
+  away:
+    description: Hosts that could not be looked at; that is a reason not to begin when one is part of the stack.
+    type: list
+    elements: str
+    default: []
   everybody:
     description: Whether hosts whose versions stay as they are have their turn, too.
     type: bool

@@ -118,7 +118,10 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     "short intervals": (route(group_interval="20s"), ["group_interval 20s", "alertmanager_config.route", "longer than 30s"]),
     "short interval deep down": (route(routes=[{"routes": [{"group_interval": "1s"}]}]), ["route.routes[0].routes[0]", "1s"]),
     "slow exchange": (everywhere(alertmanager_peer_timeout="5s"), ["alertmanager_exchange_interval 5s", "shorter than", "5s"]),
-    "exchange that is none": (everywhere(alertmanager_exchange_interval="often"), ["alertmanager_exchange_interval", "'often'", "correct it"]),
+    "exchange that is none": (
+        everywhere(alertmanager_exchange_interval="often"),
+        ["alertmanager_exchange_interval", "'often'", "correct it"],
+    ),
     "interval that is none": (route(group_interval="soon"), ["alertmanager_config", "'soon' is not a duration", "correct it"]),
     "one domain": (domains(mon1="a", mon2="a", mon3="a"), ["all of prometheus is in failure domain 'a'", "spread", "two domains"]),
     "domain forgotten": (domains(mon1="a", mon2="b", mon3=""), ["mon3: failure_domain is not given", "set it on mon3"]),
@@ -328,6 +331,14 @@ def test_an_address_that_a_member_holds_is_no_strangers() -> None:
     assert preflight_hosts.inspect(good(), found) == []
     found["mon2"]["addresses"].append(VIRTUAL)
     assert "mon1, mon2 hold 192.0.2.100 at once" in str(preflight_hosts.inspect(good(), found)[0])
+
+
+def test_a_host_that_is_needed_and_away_is_told() -> None:
+    found = facts()
+    del found["mon2"]
+    (line,) = map(str, preflight_hosts.inspect(good(), found, needed=HOSTS))
+    assert line.startswith("mon2: it could not be looked at") and "--limit 'all:!mon2'" in line
+    assert preflight_hosts.inspect(good(), found, ["unreachable"], HOSTS) == []
 
 
 def test_who_holds_the_address_is_not_known_of_a_part_of_the_hosts() -> None:
