@@ -10,6 +10,12 @@ version_added: 0.1.0
 author: monitoring.ha contributors (@monitoring-ha)
 description:
   - What M(monitoring.ha.verify) looks at. A member is whole when it shows what is expected of it, as in M(monitoring.ha.gate).
+options:
+  hosts:
+    description: Hosts that have to be there; empty for all.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -65,6 +71,6 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         values = variables or {}
         try:
-            return topology.targets(values["groups"], once(values["hostvars"]))
+            return topology.targets(values["groups"], once(values["hostvars"]), self.get_option("hosts"))
         except topology.TopologyError as error:
             raise AnsibleLookupError(str(error)) from error

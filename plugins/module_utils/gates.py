@@ -69,10 +69,12 @@ def prometheus(question: Question) -> list[str]:
         missing.append(
             f"{len(late)} of {len(targets)} targets have not been scraped {'twice' if wanted == 2 else 'yet'}: {', '.join(late[:3])}"
         )
-    if question.expect.get("targets_up"):
-        down = [f"{t['scrapeUrl']} ({t['lastError'] or t['health']})" for t in targets if t["health"] != "up"]
-        if down or not targets:
-            missing.append(f"{len(down)} of {len(targets)} targets are not up: {', '.join(down[:3])}")
+    wanted_up = question.expect.get("targets_up")
+    if wanted_up:
+        looked = targets if wanted_up is True else [t for t in targets if t["labels"].get("host") in wanted_up]
+        down = [f"{t['scrapeUrl']} ({t['lastError'] or t['health']})" for t in looked if t["health"] != "up"]
+        if down or not looked:
+            missing.append(f"{len(down)} of {len(looked)} targets are not up: {', '.join(down[:3])}")
     return missing
 
 

@@ -230,13 +230,13 @@ def describe(groups: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     return [{**c.as_dict(), "members": members(c, groups)} for c in COMPONENTS.values()]
 
 
-def expectations(groups: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
-    """Component → what each of its members has to show for the stack to be whole, as in the module ``gate``."""
+def expectations(groups: Mapping[str, Sequence[str]], hosts: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """Component → what each of its members has to show for the stack to be whole, as in the module ``gate``. hosts: as in ``targets``."""
     count = {name: len(members(c, groups)) for name, c in COMPONENTS.items()}
     return {
         "alertmanager": {"peers": count["alertmanager"]},
         "thanos_query": {"stores": count["thanos_sidecar"] + count["thanos_store"]},
-        "prometheus": {"targets_up": True},
+        "prometheus": {"targets_up": list(hosts) or True},
         "load_balancer": {"backends": True},
         "grafana": {"peers": count["grafana"]},
         "postgresql": {"standbys": count["postgresql"] - 1},
@@ -245,9 +245,14 @@ def expectations(groups: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any
     }
 
 
-def targets(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every member of every component that can be asked, with what is expected of it, as ``verification`` wants them."""
-    expected = expectations(groups)
+def targets(
+    groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], hosts: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """Every member of every component that can be asked, with what is expected of it, as ``verification`` wants them.
+
+    hosts: those that have to be there; empty for all.
+    """
+    expected = expectations(groups, hosts)
     return [
         {
             "component": c.name,
@@ -260,4 +265,5 @@ def targets(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[
         for c in COMPONENTS.values()
         if c.metrics
         for its in endpoints(c.name, groups, hostvars, c.metrics[0])
+        if not hosts or its.host in hosts
     ]

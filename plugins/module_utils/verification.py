@@ -80,7 +80,7 @@ def queries(
     for job, hosts in sorted(expected.items()):
         mine = [(host, value) for name, host, value in series if name == job]
         missing = [f"no data of {host}" for host in hosts if host not in {h for h, _value in mine}]
-        missing += [f"{host} is down" for host, value in mine if value != "1"]
+        missing += [f"{host} is down" for host, value in mine if value != "1" and host in hosts]
         missing += [f"{host} is there {n} times" for host in hosts if (n := sum(h == host for h, _value in mine)) > 1]
         found.append(Observation(f"Targets of {job}", "queries", missing, f"{len(mine)} up"))
     return found

@@ -41,7 +41,7 @@ options:
   expect:
     description:
       - What it has to show beyond being ready.
-      - V(targets_up) (prometheus), every target is up.
+      - V(targets_up) (prometheus), every target is up; with a list of hosts, every one of theirs.
       - V(peers) (alertmanager, grafana), the mesh has that many members.
       - V(stores) (thanos_query), it sees that many healthy stores.
       - V(members) (alertmanager, thanos_query, postgresql, mariadb, grafana), a mapping of the name under which a member is known to its

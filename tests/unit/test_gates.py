@@ -129,11 +129,12 @@ def data(value: Any) -> str:
     return json.dumps({"status": "success", "data": value})
 
 
-def target(instance: str, health: str = "up", scraped: str = "2026-01-01T00:00:00Z", error: str = "") -> dict[str, str]:
-    return {"scrapePool": "p", "scrapeUrl": f"https://{instance}/metrics", "lastScrape": scraped, "health": health, "lastError": error}
+def target(instance: str, health: str = "up", scraped: str = "2026-01-01T00:00:00Z", error: str = "") -> dict[str, Any]:
+    where = {"scrapePool": "p", "scrapeUrl": f"https://{instance}/metrics", "labels": {"host": instance}}
+    return {**where, "lastScrape": scraped, "health": health, "lastError": error}
 
 
-def prometheus(*targets: dict[str, str], accepted: bool = True) -> dict[str, str]:
+def prometheus(*targets: dict[str, Any], accepted: bool = True) -> dict[str, str]:
     answers = {"reloadConfigSuccess": accepted}
     return {"/-/ready": "ok", "/api/v1/status/runtimeinfo": data(answers), "/api/v1/targets": data({"activeTargets": list(targets)})}
 
@@ -165,6 +166,9 @@ CASES: list[tuple[str, dict[str, str], dict[str, Any], str]] = [
     ("prometheus", prometheus(target("a"), target("b", scraped=NEVER)), {}, "1 of 2 targets have not been scraped yet: https://b/metrics"),
     ("prometheus", prometheus(target("a", "down", error="refused")), {"targets_up": True}, "https://a/metrics (refused)"),
     ("prometheus", prometheus(), {"targets_up": True}, "0 of 0 targets"),
+    ("prometheus", prometheus(target("a"), target("b", "down")), {"targets_up": ["a"]}, ""),
+    ("prometheus", prometheus(target("a", "down"), target("b")), {"targets_up": ["a"]}, "1 of 1 targets are not up: https://a/metrics"),
+    ("prometheus", prometheus(target("b")), {"targets_up": ["a"]}, "0 of 0 targets"),
     ("alertmanager", alertmanager("a", "b"), {"peers": 2}, ""),
     ("alertmanager", alertmanager("a"), {"peers": 2}, "1 of 2 members"),
     ("alertmanager", alertmanager("a", status="settling"), {}, "mesh is settling"),

@@ -37,6 +37,8 @@ def test_whoever_can_be_asked_is_a_target_and_shows_what_its_gate_knows() -> Non
     assert found["prometheus", "b"]["port"] == 9191 and found["prometheus", "b"]["expect"] == {"targets_up": True}
     assert found["object_store", "a"]["expect"] == {"nodes": 2} and found["node_exporter", "a"]["expect"] == {}
     assert {component for component, _host in found} <= set(gates.GATES)
+    part = {(its["component"], its["host"]): its["expect"] for its in topology.targets(GROUPS, HOSTVARS, ["b"])}
+    assert {host for _component, host in part} == {"b"} and part["prometheus", "b"] == {"targets_up": ["b"]}
     # A quorum, or whoever knows others, is not whole alone; whoever leads or writes is expected to be followed.
     three = topology.expectations({name: ["a", "b", "c"] for name in ("prometheus", "thanos_store", "postgresql", "mariadb", "grafana")})
     assert three["thanos_query"] == {"stores": 6} and three["postgresql"] == {"standbys": 2} and three["mariadb"] == {"nodes": 3}

@@ -65,8 +65,7 @@ class Stack:
 
     def targets(self) -> list[dict[str, Any]]:
         """Members that have to be whole; of a fleet, the stack's own hosts. A proxy beside clients has to know its members again, too."""
-        hosts = set(topology.stack_hosts(self.groups))
-        own = [its for its in topology.targets(self.groups, self.hostvars) if its["host"] in hosts]
+        own = topology.targets(self.groups, self.hostvars, topology.stack_hosts(self.groups))
         return [{**its, "expect": {"backends": True}} if its["component"] == "proxy" else its for its in own]
 
     def missing(self) -> list[str]:
