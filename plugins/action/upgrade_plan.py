@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
             given.get("releases") or {},
             values["groups"],
             once(values["hostvars"]),
-            lock.read(str(values.get("release_lock") or "") or None),
+            lock.read(str(given.get("lock") or "") or None),
             last=[str(host) for host in given.get("last") or []],
             strategy=strategy,
             downgrade=boolean(given.get("downgrade") or False),

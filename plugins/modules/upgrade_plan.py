@@ -37,6 +37,10 @@ options:
     type: str
     choices: [one_by_one, canary, failure_domain]
     default: one_by_one
+  lock:
+    description: A lock file of the site's own, whose components and pins come on top of the collection's.
+    type: str
+    default: ''
   away:
     description: Hosts that could not be looked at; that is a reason not to begin when one is part of the stack.
     type: list
