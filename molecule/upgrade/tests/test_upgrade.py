@@ -32,7 +32,7 @@ def identities(stack: Stack) -> dict[str, str]:
 
 
 def upgraded(reason: str = "version", variables: Mapping[str, Any] | None = None) -> Played:
-    return play("upgrade", variables={"reason": reason, **(variables or {})})
+    return play("upgrade", variables={"reason": reason, **(variables or {})}, timeout=1800)
 
 
 @pytest.fixture(scope="module", autouse=True)
