@@ -12,11 +12,13 @@ import csv
 import io
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 #: Seconds between two looks at the sessions that are left.
 PAUSE = 0.2
+#: Of a server's administrative state: it was put into maintenance, or drained, by a command (HAProxy's SRV_ADMF_FMAINT, SRV_ADMF_FDRAIN).
+TAKEN_OUT = 0x01 | 0x08
 #: Answers that are no refusal: a command that was done says nothing.
 DONE = ("", "\n")
 
@@ -27,16 +29,16 @@ class RotationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Server:
-    """A server of a back end. status: as HAProxy says it, for instance ``UP``, ``DRAIN``, ``DOWN``. sessions: those that go on."""
+    """A server of a back end. status: as HAProxy says it, for instance ``UP``, ``DRAIN``, ``DOWN``. sessions: those that go on.
+
+    drained: somebody took it out; one that is down, too, has no other status than any that is down.
+    """
 
     backend: str
     name: str
     status: str
     sessions: int
-
-    @property
-    def drained(self) -> bool:
-        return self.status.startswith(("DRAIN", "MAINT"))
+    drained: bool
 
     @property
     def serves(self) -> bool:
@@ -58,16 +60,24 @@ def said(path: str, command: str, timeout: float = 5) -> str:
     return b"".join(parts).decode(errors="replace")
 
 
-def servers(table: str) -> list[Server]:
-    """The servers of every back end, in the answer to ``show stat``."""
+def taken_out(table: str) -> set[tuple[str, str]]:
+    """(back end, server) of those that somebody took out, in the answer to ``show servers state``: a version, names, and rows."""
+    lines = [line.lstrip("# ").split() for line in table.splitlines()[1:] if line.strip()]
+    rows = [dict(zip(lines[0], line, strict=False)) for line in lines[1:]]
+    return {(row["be_name"], row["srv_name"]) for row in rows if int(row["srv_admin_state"]) & TAKEN_OUT}
+
+
+def servers(table: str, out: Container[tuple[str, str]]) -> list[Server]:
+    """The servers of every back end, in the answer to ``show stat``; ``out``: those that were taken out."""
     rows = csv.DictReader(io.StringIO(table.lstrip("# ")))
     # Type 2 is a server; 0 and 1 are front and back ends.
-    return [Server(row["pxname"], row["svname"], row["status"], int(row["scur"] or 0)) for row in rows if row.get("type") == "2"]
+    places = [(row, (row["pxname"], row["svname"])) for row in rows if row.get("type") == "2"]
+    return [Server(*place, row["status"], int(row["scur"] or 0), place in out) for row, place in places]
 
 
 def sessions(path: str, name: str, say: Callable[[str, str], str]) -> int:
     """Sessions that go on at server ``name``."""
-    return sum(server.sessions for server in servers(say(path, "show stat")) if server.name == name)
+    return sum(server.sessions for server in servers(say(path, "show stat"), ()) if server.name == name)
 
 
 def rotate(
@@ -86,7 +96,7 @@ def rotate(
     A back end in which nobody else serves is left alone. After draining, waits until its sessions have ended, ``timeout``
     seconds at most: some are kept open on purpose.
     """
-    found = servers(say(path, "show stat"))
+    found = servers(say(path, "show stat"), taken_out(say(path, "show servers state")))
     others = {server.backend for server in found if server.name != name and server.serves}
     changing = [server for server in found if server.name == name and server.drained == ready and (ready or server.backend in others)]
     for server in changing:

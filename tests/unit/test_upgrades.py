@@ -121,6 +121,7 @@ class HAProxy:
         self.status = {("query", "mon1"): "UP", ("query", "mon2"): "UP", ("s3", "mon1"): "UP", ("s3", "mon2"): "UP"}
         self.status |= {(name.split("_")[0], name.split("_")[1]): status for name, status in statuses.items()}
         self.busy, self.log = busy, list[str]()
+        self.drained = {place for place, status in self.status.items() if status == "DRAIN"}
 
     def __call__(self, path: str, command: str) -> str:
         del path
@@ -128,10 +129,14 @@ class HAProxy:
             rows = [f"{b},{s},{int(self.busy > 0 and s == 'mon1')},{status},2" for (b, s), status in self.status.items()]
             self.busy -= bool(self.log)
             return HEADER + "query,FRONTEND,9,OPEN,0\n" + "\n".join(rows) + "\nquery,BACKEND,9,UP,1\n"
+        if command == "show servers state":
+            rows = [f"4 {b} 1 {s} 192.0.2.1 2 {8 if (b, s) in self.drained else 32} 1" for b, s in self.status]
+            return "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight\n" + "\n".join(rows) + "\n\n"
         self.log.append(command)
         _set, _server, name, _state, state = command.split()
         backend, server = name.split("/")
         self.status[backend, server] = "DRAIN" if state == "drain" else "UP"
+        (self.drained.add if state == "drain" else self.drained.discard)((backend, server))
         return "\n"
 
 
@@ -151,6 +156,15 @@ def test_a_host_leaves_every_back_end_and_comes_back() -> None:
     assert rotate(haproxy, ready=True) == ([], 0)
 
 
+def test_a_host_comes_back_to_where_it_is_down_still() -> None:
+    """Otherwise it would be up in a moment, and yet get nothing."""
+    haproxy = HAProxy()
+    rotate(haproxy, ready=False)
+    haproxy.status["query", "mon1"] = "DOWN"
+    assert rotate(haproxy, ready=True) == (["query", "s3"], 0)
+    assert haproxy.drained == set()
+
+
 def test_sessions_that_do_not_end_are_told_and_not_waited_for_for_ever() -> None:
     assert rotate(HAProxy(busy=10**6), ready=False)[1] == 2
 
@@ -168,7 +182,7 @@ def test_check_mode_says_what_it_would_do() -> None:
 
 def test_what_haproxy_refuses_is_told() -> None:
     haproxy = HAProxy()
-    refusing = lambda path, command: haproxy(path, command) if command == "show stat" else "No such server.\n"  # noqa: E731
+    refusing = lambda path, command: haproxy(path, command) if command.startswith("show") else "No such server.\n"  # noqa: E731
     with pytest.raises(rotation.RotationError, match=r"query/mon1: No such server\."):
         rotation.rotate("", "mon1", ready=False, timeout=1, say=refusing)
     with pytest.raises(rotation.RotationError, match="nowhere"):
