@@ -146,10 +146,12 @@ def plan(
         said = (complaint(its, components[its.component].get("upgrade") or {}, downgrade=downgrade) for its in ways)
         found.problems += [words for words in said if words]
         found.moves[host] = [its.line for its in ways if its.before != its.after]
-    found.right = [host for host in looked if not due(host, found.moves[host])]
+    wanted = [host for host in looked if due(host, found.moves[host])]
+    found.right = [host for host in looked if host not in wanted]
+    stack = topology.stack_hosts(groups)
     # What every host runs is not missed while one is away.
-    core = [host for host in looked if host in topology.stack_hosts(groups) and host not in found.right]
-    found.fleet = [host for host in looked if host not in core and host not in found.right]
+    core = [host for host in wanted if host in stack]
+    found.fleet = [host for host in wanted if host not in stack]
     domains = {host: str(hostvars[host].get("failure_domain") or "") for host in core}
     found.turns, found.batches = batches(order(core, last), strategy, domains)
     return found
