@@ -12,8 +12,8 @@ from tests.scenario.site import ROOT, play
 from tests.scenario.stack import Stack, wait_for
 
 #: What the loss of the database's leader may cost (docs/failures.md); a planned change costs a moment where connections move.
-LOSS = {"default": 5, "tail": 200, "database": 30, "grafana": 37, "page_copies": 2}
-CHANGE = {"default": 3, "tail": 17, "page_copies": 2}
+LOSS = {"default": 5, "database": 30, "grafana": 37, "outages": 4, "page_copies": 2}
+CHANGE = {"default": 3, "outages": 4, "page_copies": 2}
 MORE = f"--inventory={ROOT}/molecule/replace_host/inventory.yml"
 FURTHER = ["mon4", "mon5"]
 GARAGE = "/opt/monitoring-ha/garage/current/garage -c /etc/garage/garage.toml"

@@ -270,7 +270,8 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     injected = [one.at for one in done if one.what == "injected"]
     mended = [one.at for one in done if one.what == "mended"]
     promised = failures.promised(case.failure, options.objectives)
-    moments = judge.Moments(min(injected, default=whole), max(mended, default=0.0), 0.0 if missing else whole)
+    lasting = case.failure.do == "nothing"
+    moments = judge.Moments(min(injected, default=whole), max(mended, default=0.0), 0.0 if missing else whole, lasting)
     figures = judge.judge(ledgers, moments, judge.Promise(promised))
     kept = report.reasons(figures) + [f"left out: {line}" for line in begun["left_out"]]
     trouble = [f"the stack is not whole {options.patience:.0f} s after the mending: {line}" for line in missing]

@@ -33,11 +33,15 @@ AWAY = 5.0
 
 @dataclass(frozen=True)
 class Moments:
-    """When things were done, in seconds since 1970. whole: when every member behaved again; 0: never."""
+    """When things were done, in seconds since 1970. whole: when every member behaved again; 0: never.
+
+    lasting: nothing was broken at one moment; something went on all the while (an upgrade), and each outage of it is as good as another.
+    """
 
     injected: float
     mended: float = 0.0
     whole: float = 0.0
+    lasting: bool = False
 
 
 @dataclass(frozen=True)
@@ -226,13 +230,17 @@ def clients(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
     for kind, attempts in ledger.kinds().items():
         if kind in ledger.facts.get("unjudged", []):
             continue
-        longest = max(outages(attempts, ledger.patience), key=lambda one: one.seconds, default=Outage(0, 0))
+        every = outages(attempts, ledger.patience)
+        longest = max(every, key=lambda one: one.seconds, default=Outage(0, 0))
         about = f"first: {longest.reason}" if longest.seconds else ""
         found.append(Figure(ledger.probe, "outage", round(longest.seconds, 2), limit, "s", kind, about))
         before = [one for one in attempts if one.end < moments.injected and not good(one, ledger.patience)]
         if before:
             found.append(Figure(ledger.probe, "errors before", len(before), 0, "", kind, reason(before[0])))
-        if limit is not None:
+        if moments.lasting:
+            about = f"{sum(one.seconds for one in every):.1f} s together" if every else ""
+            found.append(Figure(ledger.probe, "outages", len(every), promise.of("outages", None), "", kind, about))
+        elif limit is not None:
             late = tail(attempts, ledger.patience, moments, limit)
             about = f"{reason(late[0])}, {late[0].start - moments.injected:.1f} s after the failure" if late else ""
             found.append(Figure(ledger.probe, "tail errors", len(late), promise.of("tail", 0), "", kind, about))

@@ -72,6 +72,14 @@ def test_a_blink_while_everything_returns_is_no_tail_but_one_afterwards_is() -> 
     assert broken(Ledger("query", attempts([(45, 45.2)])), query=3) == {"tail errors"}
 
 
+def test_what_goes_on_for_a_while_has_outages_and_no_tail() -> None:
+    its = Ledger("database", attempts([(12, 14), (31, 33), (45, 45.2)]), facts={"found": list(range(400))})
+    moments = Moments(1010.0, 1030.0, 1040.0, lasting=True)
+    found = {one.name: one for one in judge.judge([its], moments, Promise({"database": 3, "outages": 2}))}
+    assert "tail errors" not in found and found["outage"].passed
+    assert found["outages"].value == 3 and not found["outages"].passed and found["outages"].about.endswith(" s together")
+
+
 def test_errors_before_the_failure_are_not_its() -> None:
     assert broken(Ledger("query", attempts([(5, 5.3)])), query=3) == {"errors before"}
 
