@@ -125,7 +125,8 @@ class Component:
     helpers: units beside its own. backup: of what it keeps; None where that is nothing, or nobody saves it yet. secrets: variables
     without which it does not start, or not safely. release: its name in the lock file; empty for a package. The variable
     ``<role>_version`` chooses the version. snapshot: shell words that set its data aside while it runs, from ``$DATA`` into
-    the empty directory ``$INTO`` below it.
+    the empty directory ``$INTO`` below it. renewal: it takes a restart for a new certificate, which the others read anew by
+    themselves or when they are reloaded.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Component:
     backup: Backup | None = None
     release: str = ""
     snapshot: str = ""
+    renewal: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for templates."""
@@ -234,6 +236,8 @@ COMPONENTS: dict[str, Component] = {
             config="/etc/thanos-sidecar",
             upstreams=(Upstream("store", "grpc", ("http", "/-/ready"), each=True, near=False),),
             release="thanos",
+            # Its client of Prometheus loses the authority with a new certificate (Thanos issue 8969, up to 0.42).
+            renewal=True,
         ),
         Component(
             "thanos_query",

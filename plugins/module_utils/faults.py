@@ -185,7 +185,7 @@ def clock_step(its: Mapping[str, Any]) -> Fault:
 
 
 def certificate_expired(its: Mapping[str, Any]) -> Fault:
-    """The host's identity is one that has run out, until the link leads back to its own."""
+    """The host's identity is one that has run out, until the link leads back to its own. renewed: units that take a restart for that."""
     copy = f"{os.path.dirname(IDENTITY)}/.drill-pki"
     where = f"{DIRECTORY}/identity"
     put = [f"echo {base64.b64encode(text.encode()).decode()} | base64 -d >{copy}/{name}" for name, text in its["files"].items()]
@@ -202,7 +202,8 @@ def certificate_expired(its: Mapping[str, Any]) -> Fault:
             reload,
         ]
     )
-    mend = f'if [ -s {where} ]; then ln -sfn "$(cat {where})" {IDENTITY}; rm -rf {copy} {where}; fi\n{reload}'
+    mend = f'if [ -s {where} ]; then ln -sfn "$(cat {where})" {IDENTITY}; rm -rf {copy} {where}; fi\n{reload}\n'
+    mend += "\n".join(f"systemctl try-restart {unit} || true" for unit in its.get("renewed", []))
     return Fault(inject, mend, f"[ -L {IDENTITY} ] || echo 'its identity is not one of ours'")
 
 

@@ -54,7 +54,8 @@ def given(failure: Failure, host: str, stack: Stack, stage: bool) -> dict[str, A
     elif failure.do == "power_cut":
         its |= {"off": of_host(stack, host, "drill_power_off"), "on": of_host(stack, host, "drill_power_on")}
     elif failure.do == "certificate_expired":
-        its |= {"units": units_of(stack, host), "pki": stack.pki}
+        renewed = [c.unit for c in COMPONENTS.values() if c.renewal and host in topology.members(c, stack.groups)]
+        its |= {"units": units_of(stack, host), "renewed": renewed, "pki": stack.pki}
     return its
 
 

@@ -94,6 +94,7 @@ def given(name: str, host: str = "mon1", **of_mon1: Any) -> dict[str, Any]:
 def test_what_is_done_follows_from_catalogue_and_inventory() -> None:
     assert given("prometheus_hung")["given"]["units"] == ["prometheus.service"]
     assert given("patroni_killed")["given"]["main_process"] is True and given("grafana_killed")["given"]["main_process"] is False
+    assert given("certificate_expired")["given"]["renewed"] == ["thanos-sidecar.service"]
     assert given("host_cut_off")["given"]["peers"] == ["192.0.2.11", "192.0.2.12", "192.0.2.100"]
     assert given("prometheus_disk_full")["given"]["path"] == "/var/lib/prometheus"
     switched = given("postgresql_switched_over", postgresql_name="one", ha_cluster="site")["given"]

@@ -24,7 +24,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "slow": {"peers": ["192.0.2.1"]},
     "disk_full": {"units": ["a.service"], "path": "/var/lib/a", "stage": True},
     "clock_step": {},
-    "certificate_expired": {"units": ["a.service"], "files": {"host.pem": "x\n"}},
+    "certificate_expired": {"units": ["a.service"], "renewed": ["b.service"], "files": {"host.pem": "x\n"}},
     "sysrq": {},
     "mark": {"path": "/var/lib/textfile"},
 }
@@ -90,7 +90,8 @@ def test_an_identity_that_has_run_out_and_the_own_one_again(tmp_path: Path, monk
     link.symlink_to(".pki.trees/1")
     monkeypatch.setattr(faults, "IDENTITY", str(link))
     monkeypatch.setattr(faults, "DIRECTORY", str(tmp_path))
-    fault = made("certificate_expired", units=[], files={"host.pem": "old\n", "host.key": "old key\n"})
+    assert made("certificate_expired").mend.endswith("systemctl try-restart b.service || true")
+    fault = made("certificate_expired", units=[], renewed=[], files={"host.pem": "old\n", "host.key": "old key\n"})
     assert faults.impossible(fault) == ""
     faults.shell(fault.inject)
     assert [(link / name).read_text() for name in ("ca.pem", "host.pem", "host.key")] == ["own ca.pem\n", "old\n", "old key\n"]
