@@ -141,11 +141,32 @@ def present(dest: str) -> dict[str, File]:
     """What ``dest`` holds now; empty when there is nothing."""
     if not os.path.isdir(dest):
         return {}
-    secret = None
+    return read_tree(dest, about(dest).get("secret"))
+
+
+def about(dest: str) -> dict[str, Any]:
+    """What is known of the tree that ``dest`` holds: ``secret`` paths, and what ``accepted`` it; empty when nothing is."""
     if os.path.islink(dest):
         with contextlib.suppress(OSError, ValueError), open(os.path.realpath(dest) + ".json", encoding="utf-8") as file:
-            secret = json.load(file)["secret"]
-    return read_tree(dest, secret)
+            return dict(json.load(file))
+    return {}
+
+
+def tell(target: str, files: Iterable[File], accepted: Sequence[Any]) -> None:
+    """Write down, beside a tree, which of its paths are secret, and who accepted it."""
+    with open(f"{target}.json.new", "w", encoding="utf-8") as file:
+        json.dump({"secret": sorted(f.path for f in files if f.secret), "accepted": accepted}, file)
+    os.replace(f"{target}.json.new", f"{target}.json")
+
+
+def programs(commands: Sequence[Sequence[str]]) -> list[list[Any]]:
+    """Commands with what tells one build of their program from another: size and time of the file that would run."""
+    found = []
+    for command in commands:
+        path = shutil.which(str(command[0]))
+        its = os.stat(path) if path else None
+        found.append([*map(str, command), *([its.st_size, its.st_mtime_ns] if its else [])])
+    return found
 
 
 def name_of_user(uid: int) -> str:
@@ -356,7 +377,10 @@ def apply(
     check: bool = False,
     diff: bool = False,
 ) -> Outcome:
-    """Make ``dest`` hold exactly ``files``; TreeError, with nothing changed, when a command refuses them."""
+    """Make ``dest`` hold exactly ``files``; TreeError, with nothing changed, when a command refuses them.
+
+    A tree that is there already is validated anew by other commands, and by another version of their programs.
+    """
     wanted = {checked_path(f.path): f for f in files}
     if len(wanted) != len(files):
         raise TreeError("a path is given twice: " + ", ".join(sorted(p for p in wanted if sum(f.path == p for f in files) > 1)))
@@ -365,12 +389,19 @@ def apply(
     identity = digest(files, directory_mode)
     before = present(dest)
     outcome = Outcome(False, identity, {f.path: f.sha256 for f in files}, [])
+    # On a host that has nothing yet, check mode cannot ask a program that is still to be installed.
+    runnable = [c for c in commands if not check or shutil.which(c[0])]
+    judges = programs(runnable)
     if is_current(dest, wanted, before, directory_mode):
+        if any(judge not in about(dest).get("accepted", []) for judge in judges):
+            target = os.path.realpath(dest)
+            validate(target, dest, runnable, environment or {}, files)
+            outcome.validated = len(runnable) == len(commands)
+            if not check:
+                tell(target, files, judges)
         return outcome
     outcome.changed = True
     outcome.diff = differences(dest, before, wanted) if diff else []
-    # On a host that has nothing yet, check mode cannot ask a program that is still to be installed.
-    runnable = [c for c in commands if not check or shutil.which(c[0])]
     staged = stage(dest, files, directory_mode, group, lenient=check)
     try:
         validate(staged, dest, runnable, environment or {}, files)
@@ -378,8 +409,7 @@ def apply(
         if check:
             return outcome
         target = next(p for n in range(1000) if not os.path.lexists(p := os.path.join(trees(dest), identity[:16] + (f".{n}" if n else ""))))
-        with open(target + ".json", "w", encoding="utf-8") as about:
-            json.dump({"secret": sorted(f.path for f in files if f.secret)}, about)
+        tell(target, files, judges)
         os.rename(staged, target)
     finally:
         shutil.rmtree(staged, ignore_errors=True)

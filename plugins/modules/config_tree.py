@@ -78,7 +78,9 @@ options:
     type: str
     default: "0750"
   validate:
-    description: Commands, each a list of words, that have to succeed on the staged tree, for which V({staged}) stands.
+    description:
+      - Commands, each a list of words, that have to succeed on the staged tree, for which V({staged}) stands.
+      - A tree that is there already is shown to them again when they are others, or when their program is another version.
     type: list
     elements: list
     default: []
@@ -116,7 +118,7 @@ previous:
   returned: success
   type: str
 validated:
-  description: Whether all commands ran; false when nothing changed, or in check mode when a program is not there yet.
+  description: Whether all commands ran; false when they have accepted the tree before, or in check mode when a program is not there yet.
   returned: success
   type: bool
 """

@@ -222,6 +222,20 @@ def test_a_validator_that_says_nothing(dest: Path) -> None:
     assert "says nothing, and ends with 3" in refusal(dest, file("a"), commands=[["sh", "-c", "exit 3"]])
 
 
+def test_a_tree_that_is_there_is_shown_to_another_version_once(dest: Path, check: list[str]) -> None:
+    apply(dest, file("a"), commands=[check])
+    again = apply(dest, file("a"), commands=[check])
+    assert not again.changed and not again.validated
+    # The same path, and another program: an upgraded package.
+    Path(check[0]).write_text(f"{CHECK}# later\n", encoding="utf-8")
+    seen = apply(dest, file("a"), commands=[check], check=True)
+    assert not seen.changed and seen.validated
+    assert apply(dest, file("a"), commands=[check]).validated and not apply(dest, file("a"), commands=[check]).validated
+    # Another path: a release beside the old one.
+    assert "a:7: a thing of the past" in refusal(dest, file("a"), commands=[["sh", "-c", "echo {staged}/a:7: a thing of the past; exit 1"]])
+    assert not apply(dest, file("a"), commands=[check]).validated
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "../a", "a/../../b", "", ".", "a/./b", "a//b"])
 def test_a_path_that_is_none_is_refused(dest: Path, path: str) -> None:
     assert "plain path" in refusal(dest, file(path))

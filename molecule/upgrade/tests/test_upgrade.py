@@ -76,7 +76,7 @@ def test_an_upgrade_that_nobody_notices(stack: Stack) -> None:
         done = upgraded()
     assert done.code == 0, done.output
     account = next(line for line in done.output.splitlines() if "version, one by one: " in line)
-    order = account.split(": ", 1)[1].split('"')[0].split(", ")
+    order = account.split(": ", 1)[1].split(", then ")[0].split(", ")
     assert set(order) == set(HOSTS) and set(order[-len(last) :]) == last, account
     for program, version in {"prometheus": "3.16.0", "alertmanager": "0.31.1", "thanos": "0.42.4"}.items():
         assert set(versions(stack, program).values()) == {version}
