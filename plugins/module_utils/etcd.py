@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,9 @@ class Api:
 # --- members -------------------------------------------------------------------------------------------------------
 
 MEMBER = "cluster/member"
+#: Why a cluster takes nobody in for a while, and the seconds in which that has to pass.
+NOT_YET = ("unhealthy cluster", "not enough started members")
+JOINING = 120.0
 INITIAL = ("initial-cluster", "initial-cluster-state")
 
 
@@ -137,12 +141,24 @@ def join(
     if lost or not own:
         changes.append(f"add member {name}")
         if not check:
-            try:
-                members = api.call("add", MEMBER, peerURLs=[peers[name]])["members"]
-            except EtcdError as error:
-                raise EtcdError(f"{name} is not taken in ({error}): all others have to be up") from error
+            members = add(api, name, peers[name])
     urls = {member.get("name") or name: member["peerURLs"][0] for member in members}
     return founding({**urls, name: peers[name]}, "existing"), changes
+
+
+def add(api: Api, name: str, peer: str, patience: float = JOINING) -> list[dict[str, Any]]:
+    """The members after one more is taken in. EtcdError when the cluster refuses it for longer than ``patience`` seconds.
+
+    It takes nobody in within five seconds after it has lost sight of a member, as of one that has only just joined.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return list(api.call("add", MEMBER, peerURLs=[peer])["members"])
+        except EtcdError as error:
+            if not any(reason in str(error) for reason in NOT_YET) or time.monotonic() > end:
+                raise EtcdError(f"{name} is not taken in ({error}): all others have to be up") from error
+        time.sleep(1)
 
 
 def leave(others: Sequence[Api], name: str, root_password: str, *, check: bool) -> list[str]:

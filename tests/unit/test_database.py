@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,7 @@ class Cluster(etcd.Api):
         super().__init__(Client("", 0))
         ids = enumerate(present.items())
         self.members = [{"ID": str(n), "name": name, "peerURLs": [url], "clientURLs": ["x"] * started} for n, (name, url) in ids]
+        self.refusals: list[str] = []
 
     def call(self, path: str, area: str = "auth", **body: Any) -> dict[str, Any]:
         if not self.members:
@@ -230,6 +232,8 @@ class Cluster(etcd.Api):
         match path:
             case "authenticate":
                 raise etcd.EtcdError("authenticate: etcdserver: authentication is not enabled")
+            case "add" if self.refusals:
+                raise etcd.EtcdError(f"add: etcdserver: {self.refusals.pop(0)}")
             case "add":
                 self.members.append({"ID": "9", "peerURLs": body["peerURLs"]})
             case "remove":
@@ -252,6 +256,23 @@ def test_members_without_data_found_a_cluster_or_are_taken_in() -> None:
     assert joined(nobody, Cluster(two)) == ("existing", told("a", "b", "c"), ["add member c"])
     # Of a run that broke off: it is known, and has never been there.
     assert joined(Cluster(PEERS, started=False)) == ("existing", told("a", "b", "c"), [])
+
+
+def test_a_cluster_that_has_just_taken_one_in_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    cluster = Cluster({name: PEERS[name] for name in "ab"})
+    cluster.refusals = ["unhealthy cluster", "re-configuration failed due to not enough started members"]
+    assert joined(cluster)[2] == ["add member c"] and len(waited) == 2
+    cluster = Cluster({name: PEERS[name] for name in "ab"})
+    cluster.refusals = ["unhealthy cluster"] * 9
+    with pytest.raises(etcd.EtcdError, match=r"c is not taken in \(add: .*unhealthy cluster\): all others have to be up"):
+        etcd.add(cluster, "c", PEERS["c"], patience=0)
+    cluster.refusals = ["permission denied"]
+    waited.clear()
+    with pytest.raises(etcd.EtcdError, match="permission denied"):
+        joined(cluster)
+    assert not waited
 
 
 def test_a_lost_member_is_replaced_only_when_somebody_says_so() -> None:

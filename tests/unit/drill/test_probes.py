@@ -139,19 +139,33 @@ def test_the_data_are_looked_at_in_the_end(start: Start, tls: Callable[[Answerer
 
 
 class Dashboards:
-    """As much of Grafana as somebody needs who saves dashboards. forgets: numbers that it takes and does not keep."""
+    """As much of Grafana as somebody needs who saves dashboards. forgets: numbers that it takes and does not keep.
 
-    def __init__(self, forgets: set[int]) -> None:
+    due: requests that a token is good for, after which the session has to take another one.
+    """
+
+    def __init__(self, forgets: set[int], due: int = 10**6) -> None:
         self.kept: dict[str, dict[str, Any]] = {}
         self.forgets, self.folders = forgets, set[str]()
+        self.due, self.used, self.tokens = due, 0, 0
+
+    @property
+    def token(self) -> str:
+        return f"grafana_session=s3cret{self.tokens}"
 
     def __call__(self, request: Request) -> Answer:
         body = json.loads(request.body) if request.body else {}
         path = request.path.partition("?")[0]
         if path == "/login":
-            return said({}, cookie="grafana_session=s3cret; Path=/; Secure")
-        if request.headers.get("Cookie") != "grafana_session=s3cret":
+            return said({}, cookie=f"{self.token}; Path=/; Secure")
+        if request.headers.get("Cookie") != self.token:
             return said({"message": "who are you?"}, 401)
+        if path == "/api/user/auth-tokens/rotate":
+            self.tokens, self.used = self.tokens + 1, 0
+            return said({}, cookie=f"{self.token}; Path=/; Secure")
+        self.used += 1
+        if self.used > self.due:
+            return said({"message": "Unauthorized", "messageId": "session.token.rotate"}, 401)
         if path == "/api/folders":
             self.folders.add(body["uid"])
         elif path == "/api/dashboards/db":
@@ -178,6 +192,14 @@ def test_dashboards_are_saved_read_found_and_removed(start: Start, tls: Callable
     assert site.folders == set()
     wrong = [one.detail for one in found.attempts if one.state == "wrong"]
     assert set(wrong) == {f"dashboard {number}, which was saved, is not there" for number in forgets}
+
+
+def test_a_session_that_lasts_takes_new_tokens(start: Start, tls: Callable[[Answerer], Any]) -> None:
+    site = Dashboards(set(), due=5)
+    with tls(site) as server:
+        found = start(grafana.Grafana, endpoints={"grafana": {"url": server.url, "user": "admin", "password": "secret"}})
+    assert site.tokens >= 2 and {one.state for one in found.attempts} == {"ok"}
+    assert judge.numbers(found.attempts, "save") == set(found.facts["found"]) and site.folders == set()
 
 
 class Buckets:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import http.cookies
 import json
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ class Grafana(Probe):
     name = "grafana"
     _cookie = ""
     _saved = 0
+    _rotating = threading.Lock()
 
     @property
     def folder(self) -> str:
@@ -29,27 +31,49 @@ class Grafana(Probe):
     def uid(self, number: int) -> str:
         return f"drill-{self.settings.run}-{number}"
 
+    def client(self, timeout: float = 0.0) -> Caller:
+        address, port = split(self.settings.endpoints["grafana"]["url"])
+        return Caller(address, port, self.settings.endpoints["ca"], timeout=timeout or self.patience)
+
     def request(self, method: str, path: str, body: Any = None, timeout: float = 0.0) -> tuple[int, Any]:
         """(status, content), with the session of somebody who has logged in once."""
-        address, port = split(self.settings.endpoints["grafana"]["url"])
-        client = Caller(address, port, self.settings.endpoints["ca"], timeout=timeout or self.patience)
+        due = self._cookie
+        status, answer = self.send(method, path, body, timeout)
+        if status == 401 and self.rotate(due):
+            status, answer = self.send(method, path, body, timeout)
+        return status, answer
+
+    def send(self, method: str, path: str, body: Any, timeout: float) -> tuple[int, Any]:
+        """(status, content)."""
         headers = {"Content-Type": "application/json", "Cookie": self._cookie}
-        status, text = client.request(method, path, json.dumps(body).encode() if body is not None else None, headers)
+        text = json.dumps(body).encode() if body is not None else None
+        status, answer = self.client(timeout).request(method, path, text, headers)
         try:
-            return status, json.loads(text)
+            return status, json.loads(answer)
         except ValueError:
             return status, {}
 
+    def rotate(self, due: str) -> bool:
+        """Whether there is another token for the session than the one that is due: Grafana wants one every ten minutes, of browsers too."""
+        with self._rotating:
+            if self._cookie != due:
+                return True
+            _status, cookies = self.client().cookies("/api/user/auth-tokens/rotate", b"", {"Cookie": due})
+            return self.take(cookies)
+
+    def take(self, cookies: list[str]) -> bool:
+        """Whether a session is among some cookies, which is the probe's from now on."""
+        found = http.cookies.SimpleCookie("; ".join(cookies))
+        if "grafana_session" in found:
+            self._cookie = f"grafana_session={found['grafana_session'].value}"
+        return "grafana_session" in found
+
     def log_in(self) -> None:
         its = self.settings.endpoints["grafana"]
-        address, port = split(its["url"])
-        client = Caller(address, port, self.settings.endpoints["ca"])
         headers, body = {"Content-Type": "application/json"}, json.dumps({"user": its["user"], "password": its["password"]})
-        status, cookies = client.cookies("/login", body.encode(), headers)
-        found = http.cookies.SimpleCookie("; ".join(cookies))
-        if status != 200 or "grafana_session" not in found:
+        status, cookies = self.client().cookies("/login", body.encode(), headers)
+        if status != 200 or not self.take(cookies):
             raise Unanswered(f"login to Grafana as {its['user']}: {status}")
-        self._cookie = f"grafana_session={found['grafana_session'].value}"
 
     def prepare(self) -> None:
         self.log_in()
@@ -89,6 +113,7 @@ class Grafana(Probe):
             status, answer = self.request("GET", path, timeout=30)
             if status == 401:
                 self.log_in()
+                status, answer = self.request("GET", path, timeout=30)
             if status != 200:
                 raise Unanswered(f"a search: {status}")
             found += [int(hit["uid"].rpartition("-")[2]) for hit in answer]
