@@ -203,7 +203,7 @@ def certificate_expired(its: Mapping[str, Any]) -> Fault:
         ]
     )
     mend = f'if [ -s {where} ]; then ln -sfn "$(cat {where})" {IDENTITY}; rm -rf {copy} {where}; fi\n{reload}\n'
-    mend += "\n".join(f"systemctl try-restart {unit} || true" for unit in its.get("renewed", []))
+    mend += "\n".join(f"systemctl try-restart {unit} || true" for unit in its["renewed"])
     return Fault(inject, mend, f"[ -L {IDENTITY} ] || echo 'its identity is not one of ours'")
 
 

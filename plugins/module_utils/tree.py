@@ -30,6 +30,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.monitoring.ha.plugins.module_utils import units
 from ansible_collections.monitoring.ha.plugins.module_utils.keep import named
 
 #: What stands for the staged tree in a command.
@@ -154,9 +155,7 @@ def about(dest: str) -> dict[str, Any]:
 
 def tell(target: str, files: Iterable[File], accepted: Sequence[Any]) -> None:
     """Write down, beside a tree, which of its paths are secret, and who accepted it."""
-    with open(f"{target}.json.new", "w", encoding="utf-8") as file:
-        json.dump({"secret": sorted(f.path for f in files if f.secret), "accepted": accepted}, file)
-    os.replace(f"{target}.json.new", f"{target}.json")
+    units.write(f"{target}.json", json.dumps({"secret": sorted(f.path for f in files if f.secret), "accepted": accepted}))
 
 
 def programs(commands: Sequence[Sequence[str]]) -> list[list[Any]]:
@@ -393,7 +392,8 @@ def apply(
     runnable = [c for c in commands if not check or shutil.which(c[0])]
     judges = programs(runnable)
     if is_current(dest, wanted, before, directory_mode):
-        if any(judge not in about(dest).get("accepted", []) for judge in judges):
+        accepted = about(dest).get("accepted", [])
+        if any(judge not in accepted for judge in judges):
             target = os.path.realpath(dest)
             validate(target, dest, runnable, environment or {}, files)
             outcome.validated = len(runnable) == len(commands)
