@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -39,7 +40,8 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tuple[Member,
 
 
 def archive(path: Path, *members: tuple[Member, bytes]) -> Path:
-    with tarfile.open(path, "w:gz") as file:
+    # The same content is the same archive, whenever it is packed.
+    with gzip.GzipFile(path, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as file:
         for entry, content in members:
             file.addfile(entry, io.BytesIO(content))
     return path
