@@ -32,6 +32,7 @@ class ActionModule(ActionBase):
                 "update_cache": True,
                 "cache_valid_time": age,
                 "install_recommends": False,
+                "allow_downgrade": any("=" in name for name in result["missing"]),
                 "policy_rc_d": 101,
                 "lock_timeout": 300,
             }

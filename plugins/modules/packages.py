@@ -22,7 +22,7 @@ attributes:
     description: Names what is missing in the result.
 options:
   names:
-    description: Names of the packages.
+    description: Names of the packages; C(name=version) for exactly that version, also where it is an older one.
     type: list
     elements: str
     required: true
@@ -32,6 +32,10 @@ EXAMPLES = r"""
 - name: HAProxy
   monitoring.ha.packages:
     names: [haproxy]
+
+- name: Grafana from a repository that has many versions of it
+  monitoring.ha.packages:
+    names: [grafana=13.2.1]
 """
 
 RETURN = r"""
@@ -48,16 +52,21 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def installed(listing: str) -> set[str]:
-    """Names of installed packages in the output of ``dpkg-query``."""
-    lines = (line.partition(" ") for line in listing.splitlines())
-    return {name.partition(":")[0] for name, _blank, state in lines if state == "installed"}
+    """Names of installed packages in the output of ``dpkg-query``, and each with its version: ``haproxy``, ``haproxy=3.0.11-1``."""
+    found: set[str] = set()
+    for line in listing.splitlines():
+        name, version, state = line.split(" ")
+        if state == "installed":
+            found |= {name.partition(":")[0], f"{name.partition(':')[0]}={version}"}
+    return found
 
 
 def main() -> None:
     """Which are missing? Installing them is the action's part."""
     module = AnsibleModule(argument_spec={"names": {"type": "list", "elements": "str", "required": True}}, supports_check_mode=True)
     names = module.params["names"]
-    command = ["dpkg-query", "--show", "--showformat", "${binary:Package} ${db:Status-Status}\n", *names]
+    command = ["dpkg-query", "--show", "--showformat", "${binary:Package} ${Version} ${db:Status-Status}\n"]
+    command += [name.partition("=")[0] for name in names]
     try:
         listing = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     except FileNotFoundError:

@@ -257,4 +257,10 @@ def database(site: Site) -> Iterator[Finding]:
         yield Finding(code, "", f"the password in grafana_database is not that of {user!r} in {role}_users", "let one refer to the other")
 
 
-CHECKS = (options, dashboards, database)
+def source(site: Site) -> Iterator[Finding]:
+    """A repository has many versions, and instances on one database run the same."""
+    if site.groups.get("grafana") and site.of_all("grafana_source") == "apt" and not site.of_all("grafana_version"):
+        yield Finding("grafana_source", "", "grafana_source is apt, and grafana_version is not named", "name the version to install")
+
+
+CHECKS = (options, dashboards, database, source)

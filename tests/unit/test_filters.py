@@ -124,4 +124,5 @@ def test_hosts_that_the_run_has_lost_are_told_last() -> None:
 
 
 def test_installed_packages_by_what_the_database_says() -> None:
-    assert installed("haproxy installed\nlibc6:amd64 installed\nkeepalived config-files\n") == {"haproxy", "libc6"}
+    listing = "haproxy 3.0.11-1 installed\nlibc6:amd64 2.41-12 installed\nkeepalived 1:2.3.3-1 config-files\ngrafana  not-installed\n"
+    assert installed(listing) == {"haproxy", "haproxy=3.0.11-1", "libc6", "libc6=2.41-12"}
