@@ -52,9 +52,10 @@ def accounts(site: Site, of: Accounts) -> Iterator[Finding]:
         elif its.get("state") != "absent" and (reason := weakness(its.get("password"), f".{{{PASSWORD_LENGTH},}}")):
             remedy = f"give it at least {PASSWORD_LENGTH} characters"
             yield Finding(f"secret:{of_users}", "", f"the password of {name!r} in {of_users} {reason}", remedy)
+    present = [name for name, its in users.items() if its.get("state") != "absent"]
     for name, its in databases.items():
-        if its.get("owner") not in users:
-            remedy = f"name one of {of_users}{': ' + ', '.join(users) if users else ''}"
+        if its.get("state") != "absent" and its.get("owner") not in present:
+            remedy = f"name one of {of_users}{': ' + ', '.join(present) if present else ''}"
             yield Finding(of_databases, "", f"{of_databases}.{name} has the owner {its.get('owner')!r}", remedy)
 
 

@@ -41,7 +41,8 @@ def endpoints(
             "secret_key": str(variables.get("thanos_s3_secret_key") or ""),
         }
     for role in ("postgresql", "mariadb"):
-        databases = variables.get(f"{role}_databases") or {}
+        wanted = (variables.get(f"{role}_databases") or {}).items()
+        databases = {name: its for name, its in wanted if its.get("state") != "absent"}
         if role in fronts and databases:
             name, its = next(iter(databases.items()))
             where = fronts[role]["endpoints"][0]

@@ -60,6 +60,11 @@ def findings(groups: dict[str, list[str]] | None = None, **variables: Any) -> li
 def test_a_complete_inventory_has_no_findings() -> None:
     users = {"grafana": {"password": "0123456789abcdef"}}
     assert findings(postgresql_users=users, postgresql_databases={"grafana": {"owner": "grafana"}}) == []
+    going = {
+        "postgresql_users": {"passing": {"state": "absent"}},
+        "postgresql_databases": {"passing": {"owner": "passing", "state": "absent"}},
+    }
+    assert findings(**going) == []
 
 
 @pytest.mark.parametrize(
@@ -76,6 +81,11 @@ def test_a_complete_inventory_has_no_findings() -> None:
         ({}, {"postgresql_users": {"a": {"password": "0123456789abcdef", "role": "x"}}}, ["unknown key role", "roles"]),
         ({}, {"postgresql_users": ["grafana"]}, ["postgresql_users is not a mapping"]),
         ({}, {"postgresql_databases": {"grafana": {"owner": "nobody"}}}, ["owner 'nobody'"]),
+        (
+            {},
+            {"postgresql_users": {"gone": {"state": "absent"}}, "postgresql_databases": {"grafana": {"owner": "gone"}}},
+            ["owner 'gone'"],
+        ),
     ],
 )
 def test_findings_name_the_variable_and_the_remedy(groups: dict[str, list[str]], variables: dict[str, Any], words: list[str]) -> None:

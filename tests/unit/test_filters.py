@@ -108,6 +108,14 @@ def test_the_summary_for_programs() -> None:
     assert "alertmanager" not in found
 
 
+def test_the_summary_leaves_out_a_database_that_goes() -> None:
+    groups = {**GROUPS, "postgresql": ["mon1", "mon2"], "etcd": ["mon1"]}
+    users = {"grafana": {"password": "hidden"}, "passing": {"state": "absent"}}
+    databases = {"passing": {"owner": "passing", "state": "absent"}, "grafana": {"owner": "grafana"}}
+    found = summary.endpoints(groups, HOSTVARS, {**VARIABLES, "postgresql_users": users, "postgresql_databases": databases}, "/pki")
+    assert found["postgresql"]["database"] == "grafana"
+
+
 def test_the_summary_for_people_has_no_password() -> None:
     text = "\n".join(summary.table(GROUPS, HOSTVARS, VARIABLES, "/pki"))
     assert "https://192.0.2.100:9090" in text and "as admin" in text and "mon1, mon2" in text

@@ -70,6 +70,27 @@ def test_only_patroni_starts_postgresql(stack: Stack, host: str) -> None:
     assert stack.run(host, "pg_lsclusters --no-header") == ""
 
 
+def test_a_user_and_its_database_come_and_go(stack: Stack) -> None:
+    mine = {"password": f"passing {AWKWARD}", "roles": ["pg_read_all_data"]}
+    users = {"grafana": {"password": stack.endpoints["postgresql"]["password"]}, "passing": mine}
+    databases = {"passing": {"owner": "passing"}, "grafana": {"owner": "grafana"}}
+    done = play("site", "--tags", "data", variables={"postgresql_users": users, "postgresql_databases": databases})
+    assert done.code == 0, done.output
+    sql.connect(stack, user="passing", password=mine["password"], database="passing").close()
+    gone = {name: {**its["passing"], "state": "absent"} for name, its in (("users", users), ("databases", databases))}
+    variables = {
+        "postgresql_users": {**users, "passing": gone["users"]},
+        "postgresql_databases": {**databases, "passing": gone["databases"]},
+    }
+    for changed in (True, False):
+        done = play("site", "--tags", "data", variables=variables)
+        assert done.code == 0 and bool(done.changed) is changed, done.output
+    with pytest.raises(sql.ERRORS):
+        sql.connect(stack, user="passing", password=mine["password"], database="passing")
+    # The first of the databases is one that is gone.
+    assert play("verify", variables=variables).code == 0
+
+
 def test_verification_from_outside_passes(stack: Stack) -> None:
     done = play("verify")
     assert done.code == 0, done.output
