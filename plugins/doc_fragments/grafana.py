@@ -15,7 +15,8 @@ options:
   url:
     description:
       - Address of Grafana, with its path where it is served below one.
-      - Through a load balancer, its cookie keeps the run on one instance; when that one dies, the run goes on with another.
+      - Through a load balancer, its cookie keeps the run on one instance, as does the header C(X-Monitoring-HA-Run) through those of the
+        role C(monitoring.ha.haproxy); when that one dies, the run goes on with another.
     type: str
     required: true
   user:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from .grafana import RUN_HEADER
+
 Transport = Literal["tcp", "udp"]
 Scope = Literal["network", "loopback"]
 Security = Literal["mtls", "secret", "vrrp", "none"]
@@ -47,9 +49,11 @@ class Frontend:
     takes it amiss that the check does not read its answer to the end.
     one_writer: only the first healthy member takes traffic. reads: paths whose POST changes nothing, so that
     it may be tried again on another member like a GET. own_login: the members know their users themselves;
-    guarded is a path that they refuse to anybody else. partial: it is all right that members fail the check,
-    as those are not meant to take traffic now. settle: checks in a row that a member which comes back has to pass
-    before it takes traffic, where it answers sooner than it knows everything. title: for people.
+    guarded is a path that they refuse to anybody else. members_only: beginnings of paths for which a password is not
+    enough. together: header whose value keeps a client's requests on one member, for as long as that one is there.
+    partial: it is all right that members fail the check, as those are not meant to take traffic now. settle: checks in
+    a row that a member which comes back has to pass before it takes traffic, where it answers sooner than it knows
+    everything. title: for people.
     """
 
     name: str
@@ -69,6 +73,8 @@ class Frontend:
     reads: tuple[str, ...] = ()
     own_login: bool = False
     guarded: str = ""
+    members_only: tuple[str, ...] = ()
+    together: str = ""
     rank: int = 0
 
 
@@ -203,7 +209,11 @@ COMPONENTS: dict[str, Component] = {
             # Blocks and closed segments of the log never change: a second name costs no space until the first one goes.
             snapshot='find "$DATA" -maxdepth 1 \\( -name "01*" -o -name wal -o -name chunks_head \\) -exec cp -al -t "$INTO" {} +',
             # Without Thanos nothing deduplicates: one replica answers, the other stands by.
-            frontends=(Frontend("query", 9090, "Queries (Prometheus)", one_writer=True, reads=QUERIES, rank=2),),
+            frontends=(
+                Frontend(
+                    "query", 9090, "Queries (Prometheus)", one_writer=True, reads=QUERIES, members_only=("/api/v1/admin", "/-/"), rank=2
+                ),
+            ),
         ),
         Component(
             "alertmanager",
@@ -495,6 +505,7 @@ COMPONENTS: dict[str, Component] = {
                     check="/api/health",
                     guarded="/api/org",
                     reads=("/api/ds/query",),
+                    together=RUN_HEADER,
                 ),
             ),
         ),

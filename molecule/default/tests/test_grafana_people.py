@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import uuid
+from collections import Counter
+
 import pytest
 import requests
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana import RUN_HEADER
 
 from tests.scenario.grafana import Reader, Visitor
 from tests.scenario.stack import Stack, wait_for
@@ -73,3 +78,24 @@ def test_organisations_have_what_was_declared_for_them(stack: Stack) -> None:
     numbers = {its["name"]: its["id"] for its in visitor.get("/api/orgs")}
     visitor.session.headers["X-Grafana-Org-Id"] = str(numbers["Network"])
     assert [its["uid"] for its in visitor.get("/api/datasources")] == ["copy"]
+
+
+def answered(stack: Stack) -> Counter[str]:
+    """Instance → requests that the holder of the address has handed to it."""
+    url = f"https://{stack.hosts[stack.holder()]}:8404/metrics"
+    lines = stack.member.get(url, timeout=10).text.splitlines()
+    found = (re.match(r'haproxy_server_sessions_total\{proxy="grafana",server="([^"]+)"\} (\d+)', line) for line in lines)
+    return Counter({match[1]: int(match[2]) for match in found if match})
+
+
+def test_what_one_run_asks_is_answered_by_one_instance(stack: Stack) -> None:
+    for _ in range(3):
+        before, run = answered(stack), {RUN_HEADER: uuid.uuid4().hex}
+        for _ in range(30):
+            visitor = Visitor(stack).administrator()
+            visitor.session.headers.update(run)
+            visitor.get("/api/org")
+            visitor.session.close()
+        counts = sorted((answered(stack) - before).values(), reverse=True)
+        # Somebody else may ask for something meanwhile.
+        assert counts[0] >= 30 and sum(counts[1:]) < 5, counts

@@ -28,6 +28,15 @@ def test_every_job_is_scraped(visitor: Visitor) -> None:
         assert found
 
 
+@pytest.mark.parametrize("path", ["/api/v1/admin/tsdb/clean_tombstones", "/api/v1/%61dmin/tsdb/snapshot", "/-/reload"])
+def test_a_password_is_not_enough_for_what_operators_do(stack: Stack, path: str) -> None:
+    url = stack.endpoints["query"]["url"]
+    assert stack.people.get(f"{url}/api/v1/query", params={"query": "1"}, timeout=10).status_code == 200
+    assert stack.people.post(url + path, timeout=10).status_code == 403
+    # Prometheus itself answers those: it has not been told to do any of it.
+    assert stack.member.post(url + path, timeout=10).status_code != 403
+
+
 def test_every_panel_about_the_cluster_shows_something(visitor: Visitor) -> None:
     mine = [
         (panel, letter, text) for panel in dashboards.PANELS if panel.dashboard == "galera" for letter, text in panel.expressions.items()

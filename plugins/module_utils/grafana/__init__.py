@@ -5,3 +5,6 @@
 ``client`` speaks HTTP, ``kinds`` know one sort of object each, ``tree`` keeps files; ``exporter``, ``planner`` and
 ``importer`` put them together. Nothing here needs Ansible.
 """
+
+#: Header by which all requests of a run name it, for a load balancer that keeps them on one instance.
+RUN_HEADER = "X-Monitoring-HA-Run"

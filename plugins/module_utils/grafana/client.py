@@ -10,6 +10,7 @@ import random
 import threading
 import time
 import traceback
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,7 @@ except ImportError:
 else:
     REQUESTS_ERROR = ""
 
+from . import RUN_HEADER
 from .canonical import loads
 from .errors import ApiError, Conflict, Denied, GrafanaError, NotFound, TimeLimit, Uncertain, Unreachable
 
@@ -74,7 +76,7 @@ def segment(text: str) -> str:
 
 
 class Client:
-    """Speaks with one Grafana, from several threads. Cookies of a load balancer are kept, so that one instance is asked."""
+    """Speaks with one Grafana, from several threads, and with one instance: balancers' cookies are kept, and requests name the run."""
 
     def __init__(self, connection: Connection, secrets: Iterable[str] = ()) -> None:
         if REQUESTS_ERROR:
@@ -243,7 +245,7 @@ def _session(connection: Connection) -> requests.Session:
     session.verify = (bundle or True) if connection.verify else False
     if connection.certificate:
         session.cert = (connection.certificate, connection.key) if connection.key else connection.certificate
-    session.headers.update({"Accept": "application/json", "User-Agent": "monitoring.ha"})
+    session.headers.update({"Accept": "application/json", "User-Agent": "monitoring.ha", RUN_HEADER: uuid.uuid4().hex})
     if connection.token:
         session.headers["Authorization"] = f"Bearer {connection.token}"
     else:

@@ -69,6 +69,17 @@ def group(world: World, pki: identities.Site, tmp_path: Path) -> Iterator[Group]
         yield Group(world, pki, bare(tmp_path / "remote"), stack)
 
 
+def test_one_that_reaches_no_remote_is_made_up_for_by_one_that_does(group: Group) -> None:
+    assert group.round() == ["mon1"]
+    well, group.members["mon1"] = group.members["mon1"], unreachable(group.members["mon1"], "remote")
+    group.world.content[DISKS] = "new"
+    assert group.round() == ["mon1", "mon2"]
+    assert subjects(group.remote)[0] == "1 dashboard added"
+    group.members["mon1"] = well
+    assert group.round()[0] == "mon1" and group.round() == ["mon1"]
+    assert len(subjects(group.remote)) == 2
+
+
 def test_the_first_one_works_and_the_next_one_takes_over(group: Group) -> None:
     assert group.round() == ["mon1"] and group.round() == ["mon1"]
     assert group.run("mon2").startswith("stood by: mon1 does the work")

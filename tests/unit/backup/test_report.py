@@ -77,7 +77,7 @@ def test_a_bug_is_a_failure_that_is_told(world: World, monkeypatch: pytest.Monke
 def test_no_success_while_no_remote_has_it(world: World, tmp_path: Path) -> None:
     member = world.member(remotes={"one": bare(tmp_path / "one")})
     world.run(unreachable(member, "one"))
-    assert value(member, "last_run_success") == 1 and value(member, "last_success_timestamp_seconds") == 0
+    assert value(member, "last_run_success") == 0 and value(member, "last_success_timestamp_seconds") == 0
 
 
 def test_names_of_organisations_are_escaped(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

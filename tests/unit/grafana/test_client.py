@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana import RUN_HEADER
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.client import Client, Connection, segment
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import (
     ApiError,
@@ -45,6 +46,21 @@ def in_turn(*answers: Answer) -> Answerer:
 
 
 OK = Answer(b'{"a": 1.0}')
+
+
+def test_all_requests_of_a_run_name_it() -> None:
+    seen: list[str] = []
+
+    def answer(request: Request) -> Answer:
+        seen.append(request.headers[RUN_HEADER])
+        return OK
+
+    with serve(answer) as server:
+        for _ in range(2):
+            with client(server.url) as one:
+                one.get("/a")
+                one.write("POST", "/b", {})
+    assert seen[0] == seen[1] != seen[2] == seen[3]
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
