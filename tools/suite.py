@@ -183,6 +183,8 @@ def main() -> None:
             for account in part.accounts or ["see its log"]:
                 print(f"failed: {part.name}: {account}")
         print(f"logs of all parts: {LOGS.relative_to(ROOT)}")
+    if not arguments.part and (left := [name for name in parts(True) if name not in known]):
+        print(f"left to make test-all: {', '.join(left)}")
     print(f"{sum(part.passed for part in done)} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import yaml
 
 from tests.scenario import drills, sql
 from tests.scenario.site import Played, play
-from tests.scenario.stack import Stack, wait_for
+from tests.scenario.stack import SCRAPE_INTERVAL, Stack, wait_for
 
 HOSTS = ("mon1", "mon2", "mon3")
 BEFORE: dict[str, str] = yaml.safe_load((Path(__file__).parents[1] / "before.yml").read_text(encoding="utf-8"))
@@ -116,3 +117,26 @@ def test_every_certificate_is_renewed(stack: Stack) -> None:
     assert done.code == 0, done.output
     assert all(stack.run(host, show) != before[host] for host in HOSTS)
     assert play("verify").code == 0
+
+
+def test_packages_of_the_system_are_upgraded(stack: Stack) -> None:
+    offers = {host: [line.split("|")[1].strip() for line in stack.run(host, "apt-cache madison haproxy").splitlines()] for host in HOSTS}
+    newest, *older = offers[HOSTS[0]]
+    if not older:
+        pytest.skip("Debian offers one version of HAProxy only: its point release has caught up with its security updates")
+    for host in HOSTS:
+        install = f"apt-get install -q -y --allow-downgrades --no-install-recommends haproxy={older[-1]}"
+        stack.run(host, f"DEBIAN_FRONTEND=noninteractive {install}")
+    assert play().code == 0
+    assert set(haproxies(stack).values()) == {older[-1]}
+    with drills.kept("upgrade-packages", PROMISE):
+        done = upgraded("packages")
+    assert done.code == 0, done.output
+    assert set(haproxies(stack).values()) == {newest}
+
+
+def haproxies(stack: Stack) -> dict[str, str]:
+    """Host → version of the HAProxy that balances there."""
+    time.sleep(2 * SCRAPE_INTERVAL)
+    found = stack.query('haproxy_process_build_info{job="load_balancer"}', timeout=20)
+    return {series["metric"]["host"]: series["metric"]["version"] for series in found}
