@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
         arguments = {
             "root": f"{given.get('root', ROOT)}/{release.component}",
             "version": release.version,
-            "pins": {arch: sorted(release.pinned(arch)) for arch in lock.MACHINES},
+            "pins": {arch: release.right(arch) for arch in lock.MACHINES},
         }
         result = self._ask(arguments, values)
         if result.get("failed") or result.pop("found", False):

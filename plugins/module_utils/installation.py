@@ -17,7 +17,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,14 +87,17 @@ def current(root: str) -> str:
     return os.path.normpath(os.path.join(root, os.readlink(link))) if os.path.islink(link) else ""
 
 
-def find(root: str, version: str, arch: str, pins: list[str]) -> Installed | None:
-    """An intact release of ``version`` that meets one of ``pins`` (any, when there are none); the current one first."""
+def find(root: str, version: str, arch: str, pins: Mapping[str, Sequence[str]]) -> Installed | None:
+    """An intact release of ``version`` that met one of ``pins``, by its source (any, when it has none); the current one first."""
     homes = [current(root)]
     if os.path.isdir(root):
         homes += sorted(os.path.join(root, name) for name in os.listdir(root) if name.startswith(version + "-"))
     for home in homes:
         found = inspect(home) if home else None
-        if found and found.version == version and found.arch == arch and (not pins or found.pin in pins):
+        if not found or (found.version, found.arch) != (version, arch):
+            continue
+        wanted = pins.get(found.source) or [found.pin]
+        if found.pin in wanted:
             return found
     return None
 

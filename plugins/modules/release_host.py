@@ -28,7 +28,8 @@ options:
     type: str
     required: true
   pins:
-    description: Architecture to the checksums that are right for it; an architecture without any takes every archive of the version.
+    description:
+      - Architecture to source to the checksums that are right for it; a source without any takes every archive of the version.
     type: dict
     default: {}
   files:
@@ -117,7 +118,7 @@ def main() -> None:
             found: installation.Installed | None = installation.install(root, given["archive"], given["about"], given["files"])
         else:
             arch = installation.ARCHITECTURES.get(machine, machine)
-            found = installation.find(root, given["version"], arch, given["pins"].get(arch) or [])
+            found = installation.find(root, given["version"], arch, given["pins"].get(arch) or {})
     except installation.InstallError as error:
         module.fail_json(msg=f"{os.path.basename(root)} {given['version']}: {error}")
     except OSError as error:

@@ -177,7 +177,13 @@ def from_mirror(release: Release, arch: str, mirror: str, target: Path) -> str:
     if not is_url(mirror) and not Path(mirror).is_dir():
         raise OSError(f"{mirror}: no such directory")
     download(location, target)
-    pin = met_pin(release, arch, target, location, ("official", "build"))
+    try:
+        pin = met_pin(release, arch, target, location, ("official", "build"))
+    except ArchiveError:
+        # Which source the mirror was filled from is not known: what meets no pin may be from one that has none.
+        if not release.unpinned(arch):
+            raise
+        pin = ""
     if not pin:
         require_listed(target, checksums, name, location)
     return pin
@@ -217,7 +223,7 @@ def cached(release: Release, arch: str, cache: Path) -> Archive | None:
         known = Archive(**{**json.loads(about.read_text(encoding="utf-8")), "path": str(path)})
     except (OSError, ValueError, TypeError):
         return None
-    pins = release.pinned(arch) if known.source == "mirror" else {release.pin(known.source, arch)} - {""}
+    pins = release.right(arch).get(known.source, [])
     right = not pins or known.pin in pins
     return known if right and path.is_file() and digest(path) == known.sha256 else None
 

@@ -52,6 +52,21 @@ class Release:
         """Every pin for ``arch``, whatever the source."""
         return {pin for source in ("official", "build") if (pin := self.pin(source, arch))}
 
+    def unpinned(self, arch: str) -> bool:
+        """Whether a source that the lock file names gives archives for ``arch`` without a pin."""
+        listed = "checksums" in self.official and not self.official.keys().isdisjoint({"archive", "program"})
+        sources = {"official": listed, "build": bool(self.build)}
+        return any(given and not self.pin(source, arch) for source, given in sources.items())
+
+    def right(self, arch: str) -> dict[str, list[str]]:
+        """Source → pins of which an archive from it has met one; empty where any archive is right.
+
+        What a mirror gives may be from any source: ``""`` stands for an archive that meets no pin, as its source has none.
+        """
+        pins = {source: [pin] if (pin := self.pin(source, arch)) else [] for source in ("official", "build")}
+        known = sorted(self.pinned(arch))
+        return {**pins, "mirror": ["", *known] if known and self.unpinned(arch) else known}
+
     def archive(self, arch: str) -> str:
         """The archive's file name, as upstream names it."""
         return f"{self.component}-{self.version}.linux-{arch}.tar.gz"
@@ -86,12 +101,23 @@ def load(path: Path) -> dict[str, dict[str, Any]]:
     return components
 
 
+def merged(own: Mapping[Any, Any], site: Mapping[Any, Any]) -> dict[str, dict[str, Any]]:
+    """Version → what is known of it, by the collection and by a site: per platform and address. A recipe is replaced as a whole."""
+    found: dict[str, dict[str, Any]] = {str(version): dict(its or {}) for version, its in own.items()}
+    for version, its in site.items():
+        here = found.setdefault(str(version), {})
+        for key, value in (its or {}).items():
+            within = isinstance(value, Mapping) and isinstance(here.get(key), Mapping) and key != "recipe"
+            here[key] = {**here[key], **value} if within else value
+    return found
+
+
 def read(site: str | None = None) -> dict[str, dict[str, Any]]:
-    """The collection's lock file, with the site's (``release_lock``) on top of it, pins merged per version."""
+    """The collection's lock file, with the site's (``release_lock``) on top of it, pins merged within each version."""
     components = load(LOCK)
     for name, entry in (load(Path(site).expanduser()) if site else {}).items():
         own = components.get(name, {})
-        components[name] = {**own, **entry, "pins": {**own.get("pins", {}), **entry.get("pins", {})}}
+        components[name] = {**own, **entry, "pins": merged(own.get("pins", {}), entry.get("pins", {}))}
     return components
 
 

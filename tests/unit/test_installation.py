@@ -74,8 +74,9 @@ class Host:
         facts = {"version": version, "arch": "amd64", "sha256": sha256(path), "source": "mirror", "pin": sha256(path), **about}
         return installation.install(str(self.root), str(path), facts, ["tiny"], str(self.units))
 
-    def find(self, version: str, pins: tuple[str, ...] = ()) -> Installed | None:
-        return installation.find(str(self.root), version, "amd64", list(pins))
+    def find(self, version: str, **pins: list[str]) -> Installed | None:
+        """pins: by source."""
+        return installation.find(str(self.root), version, "amd64", pins)
 
     @property
     def versions(self) -> list[str]:
@@ -152,9 +153,16 @@ def test_a_damaged_program_is_mended_and_the_version_before_stays(host: Host, da
 
 def test_another_archive_of_the_same_version_is_found_out(host: Host) -> None:
     found = host.install("1")
-    assert host.find("1", (found.pin,)) == found
-    assert host.find("1", ("0" * 64,)) is None
-    assert installation.find(str(host.root), "1", "arm64", []) is None
+    assert host.find("1", mirror=[found.pin]) == found
+    assert host.find("1", mirror=["0" * 64]) is None
+    assert installation.find(str(host.root), "1", "arm64", {}) is None
+
+
+def test_an_archive_is_right_by_the_pins_of_its_own_source(host: Host) -> None:
+    """A project's own archive, which its list of checksums vouched for, where only builds are pinned."""
+    found = host.install("1", source="official", pin="")
+    assert host.find("1", official=[], build=["0" * 64], mirror=["0" * 64]) == found
+    assert host.find("1", official=["0" * 64]) is None
 
 
 def refusal(host: Host, path: Path, **about: str) -> str:
@@ -358,6 +366,36 @@ def test_what_cannot_be_installed_is_one_line_and_what_runs_is_untouched(install
     assert all(word in message for word in words) and "\n" not in message
     assert not installing.played.result("Still there")["changed"]
     assert sorted(name.partition("-")[0] for name in os.listdir(installing.root)) == ["1", "2", "current"]
+
+
+def test_a_projects_own_archive_is_found_again_where_only_builds_are_pinned(tmp_path: Path, play: Play) -> None:
+    """And a mirror that was filled with it is believed."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    archive = tiny(source, "1")
+    (source / "sha256sums.txt").write_text(f"{sha256(archive)}  {archive.name}\n", encoding="utf-8")
+    lock = tmp_path / "lock.yml"
+    with serve(files(source)) as server:
+        urls = {"archive": f"{server.url}/{archive.name}", "checksums": f"{server.url}/sha256sums.txt"}
+        pins = {"1": {"build": {f"linux-{ARCH}": "0" * 64}}}
+        tiny_ = {"version": "1", "files": ["tiny"], "official": urls, "build": {"go": {}}, "pins": pins}
+        lock.write_text(yaml.safe_dump({"components": {"tiny": tiny_}}), encoding="utf-8")
+        fill = {"components": ["tiny"], "lock": str(lock), "directory": str(target), "architectures": [ARCH]}
+        official, mirrored = release_task(tmp_path, ""), release_task(tmp_path / "other", str(target))
+        played = play.run(
+            [
+                official("Install"),
+                official("Again"),
+                {"name": "Fill", "monitoring.ha.mirror": fill},
+                {"name": "No cache", "ansible.builtin.file": {"path": str(play.home / "cache"), "state": "absent"}},
+                mirrored("From the mirror"),
+                mirrored("From the mirror again"),
+            ],
+            variables={"release_lock": str(lock)},
+        )
+    assert (played.result("Install")["source"], played.result("Again")["source"]) == ("official", "present")
+    assert not played.result("Again")["changed"]
+    assert (played.result("From the mirror")["source"], played.result("From the mirror again")["source"]) == ("mirror", "present")
 
 
 def test_a_mirror_can_be_filled_and_installed_from(tmp_path: Path, play: Play) -> None:

@@ -252,6 +252,21 @@ def test_without_a_pin_the_mirrors_list_decides(mirrored: Server, mirror: Path, 
     assert "0" * 64 in refusal(release(pins={}), mirrored.url, cache.with_name("another"))
 
 
+def test_the_mirrors_list_decides_where_one_of_its_possible_sources_has_no_pin(mirrored: Server, mirror: Path, cache: Path) -> None:
+    """A mirror that was filled with the project's own archives, of which the lock file pins builds alone."""
+    builds_only = {"build": {"linux-amd64": "0" * 64}}
+    wanted = release("https://project.invalid", builds_only, build={"go": {}})
+    found = obtain(wanted, mirrored.url, cache)
+    assert (found.source, found.pin) == ("mirror", "")
+    asked = len(mirrored.asked)
+    assert obtain(wanted, mirrored.url, cache) == found and len(mirrored.asked) == asked
+    (mirror / "sha256sums.txt").write_text(f"{'1' * 64}  {NAME}\n", encoding="utf-8")
+    assert "1" * 64 in refusal(wanted, mirrored.url, cache.with_name("another"))
+    # With a pin for every source, one of them has to be met.
+    pinned = dataclasses.replace(wanted, pins={**builds_only, "official": {"linux-amd64": "2" * 64}})
+    assert "the lock file expects" in refusal(pinned, mirrored.url, cache.with_name("third"))
+
+
 def test_an_archive_is_taken_as_it_lies_there(cache: Path) -> None:
     """Some servers say of it that it is a compressed tar file."""
     with serve(texts({f"/{NAME}": Answer(ARCHIVE, headers={"Content-Encoding": "gzip"})})) as server:
@@ -307,6 +322,19 @@ def test_a_sites_lock_file_adds_versions(tmp_path: Path) -> None:
     own = lock.read()["prometheus"]["version"]
     assert lock.find(components, "prometheus").version == own
     assert lock.find(components, "prometheus", "9.9.9").pinned("arm64") == {"abc"}
+
+
+def test_a_sites_pins_are_merged_within_a_version(tmp_path: Path) -> None:
+    own = lock.read()["grafana"]["version"]
+    before = lock.find(lock.read(), "grafana", own)
+    found = lock.find(
+        lock.read(site(tmp_path, f"components: {{grafana: {{pins: {{{own}: {{official: {{linux-amd64: abc}}}}}}}}}}")), "grafana", own
+    )
+    assert found.official == before.official and found.pinned("amd64") == {"abc"}
+    version = lock.read()["prometheus"]["version"]
+    text = f"components: {{prometheus: {{pins: {{{version}: {{build: {{linux-arm64: abc}}}}}}}}}}"
+    merged = lock.find(lock.read(site(tmp_path, text)), "prometheus", version)
+    assert merged.pinned("arm64") == {"abc"} and merged.pinned("amd64")
 
 
 @pytest.mark.parametrize(
