@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import identity, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
-from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, sockets, values_of_secrets
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, Socket, sockets, values_of_secrets
 
 SUPPORTED = (("debian", "12"), ("debian", "13"))
 #: Groups whose packages Debian 12 has only in releases that are too old.
@@ -145,6 +145,21 @@ def look(paths: Sequence[str], names: Sequence[str], address: str, reach: Mappin
 Facts = Mapping[str, Mapping[str, Any]]
 
 
+def address_of(site: Site, host: str) -> str:
+    """The address of a host; empty when the inventory gives none, of which the checks of the inventory tell."""
+    with contextlib.suppress(topology.TopologyError):
+        return topology.host_address(host, site.hostvars[host])
+    return ""
+
+
+def sockets_of(site: Site, host: str) -> list[Socket]:
+    """What the stack listens on at a host, as far as the inventory is right."""
+    found: list[Socket] = []
+    with contextlib.suppress(topology.TopologyError):
+        found.extend(sockets(site, host))
+    return found
+
+
 def systems(site: Site, facts: Facts) -> Iterator[Finding]:
     """Debian 12 or 13 under systemd."""
     for host, its in facts.items():
@@ -166,8 +181,8 @@ def systems(site: Site, facts: Facts) -> Iterator[Finding]:
 def own(site: Site, facts: Facts) -> Iterator[Finding]:
     """The address that the others use is one of the host's."""
     for host, its in facts.items():
-        address = topology.host_address(host, site.hostvars[host])
-        if address not in {a["address"] for a in its["addresses"]}:
+        address = address_of(site, host)
+        if address and address not in {a["address"] for a in its["addresses"]}:
             yield Finding("address", host, f"it does not have its address {address}", "set ha_address to the one it has")
 
 
@@ -214,7 +229,7 @@ def occupied(site: Site, facts: Facts) -> Iterator[Finding]:
     """Nobody else listens where the stack will."""
     ours = {unit for c in site.present() for unit in (c.unit, *c.helpers)}
     for host, its in facts.items():
-        wanted = list(sockets(site, host))
+        wanted = sockets_of(site, host)
         for listener in its["listeners"]:
             everywhere = listener["address"] in ("0.0.0.0", "*", "::")
             for socket_ in wanted:
@@ -236,7 +251,7 @@ def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
     if not virtual or not balancers or not topology.is_address(virtual):
         return
     for host in balancers:
-        mine = topology.host_address(host, site.hostvars[host])
+        mine = address_of(site, host)
         for its in facts[host]["addresses"]:
             network = ipaddress.ip_network(f"{its['address']}/{its['prefix']}", strict=False)
             if its["address"] == mine and ipaddress.ip_address(virtual) not in network:
@@ -281,17 +296,18 @@ CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (
 
 
 def inspect(site: Site, facts: Facts, accept: Sequence[str] = (), needed: Sequence[str] = ()) -> list[Finding]:
-    """Every finding of every check, but those whose code is accepted; none about addresses that the inventory does not give.
+    """Every finding of every check, but those whose code is accepted; none about hosts that run nothing of the stack.
 
     needed: hosts that have to be in ``facts``.
     """
     found: list[Finding] = []
+    running = set(site.hosts)
+    facts = {host: its for host, its in facts.items() if host in running}
     if "unreachable" not in accept:
         away = [host for host in needed if host not in facts]
         found += [
             Finding("unreachable", h, "it could not be looked at", f"bring it back, or leave it out with --limit 'all:!{h}'") for h in away
         ]
     for check in CHECKS:
-        with contextlib.suppress(topology.TopologyError):
-            found += [finding for finding in check(site, facts) if finding.code not in accept]
+        found += [finding for finding in check(site, facts) if finding.code not in accept]
     return found

@@ -14,8 +14,9 @@ from ansible_collections.monitoring.ha.plugins.module_utils import preflight, pr
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import RESERVED, Finding, Site
 
-from tests.unit.plays import Play, Played
+from tests.unit.plays import Play, Played, command
 from tests.unit.servers import serve, texts
+from tools.steps import ROOT
 
 HOSTS = ["mon1", "mon2", "mon3"]
 GROUPS = ("prometheus", "alertmanager", "thanos_query", "thanos_store", "object_store", "load_balancer", "monitored")
@@ -341,6 +342,22 @@ def test_a_host_that_is_needed_and_away_is_told() -> None:
     assert preflight_hosts.inspect(good(), found, ["unreachable"], HOSTS) == []
 
 
+def test_a_host_outside_of_the_stack_is_not_judged_and_hides_nothing() -> None:
+    found = facts()
+    found["elsewhere"] = {**found["mon1"], "system": {"id": "ubuntu", "version": "24.04"}, "clock": (60.0, 0.01), "hostname": "elsewhere"}
+    assert preflight_hosts.inspect(good(), found) == []
+    found["mon2"].update(clock=(3.2, 0.01), listeners=listener(9090), addresses=[{"address": "192.0.2.77", "prefix": 24}])
+    assert {finding.code for finding in preflight_hosts.inspect(good(), found)} == {"address", "clock", "port"}
+
+
+@pytest.mark.parametrize("change", [on("mon1", ha_address=""), on("mon1", prometheus_http_port="web")], ids=["address", "port"])
+def test_a_host_that_the_inventory_describes_badly_hides_nothing_of_others(change: Change) -> None:
+    found = facts()
+    found["mon2"].update(listeners=listener(9093), addresses=[{"address": "192.0.2.77", "prefix": 24}])
+    said = preflight_hosts.inspect(changed(change), found)
+    assert {(finding.code, finding.where) for finding in said} == {("address", "mon2"), ("port", "mon2")}
+
+
 def test_who_holds_the_address_is_not_known_of_a_part_of_the_hosts() -> None:
     found = facts()
     found["mon2"]["neighbour"] = "52:54:00:12:34:56"
@@ -384,9 +401,9 @@ def inventory(hosts: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any
     return {"all": {"hosts": hosts, "children": children, "vars": {"ansible_connection": "local", **variables}}}
 
 
-def preflight_play(play: Play, site: dict[str, Any], **variables: Any) -> Played:
+def preflight_play(play: Play, site: dict[str, Any], *words: str, **variables: Any) -> Played:
     plays = [{"hosts": "all", "gather_facts": False, "roles": ["monitoring.ha.preflight"]}]
-    return play.site(plays, inventory=site, variables={"preflight_static": True, **variables})
+    return play.site(plays, *words, inventory=site, variables={"preflight_static": True, **variables})
 
 
 def test_everything_that_is_wrong_in_one_list(play: Play) -> None:
@@ -426,6 +443,19 @@ def test_a_good_site_passes_and_findings_can_be_accepted(play: Play) -> None:
     site = inventory(hosts, {"ha_virtual_address": "192.0.2.100", **SECRETS, "prometheus_replica": "same"})
     played = preflight_play(play, site, preflight_accept=["replica"])
     assert played.code == 0 and played.result("monitoring.ha.preflight : Everything that is wrong")["findings"] == []
+
+
+def test_hosts_outside_of_the_stack_are_not_looked_at_and_get_no_certificate(play: Play) -> None:
+    hosts = {name: {"ha_address": f"192.0.2.1{n}"} for n, name in enumerate(HOSTS, 1)}
+    site = inventory(hosts, {"ha_virtual_address": "192.0.2.100", **SECRETS})
+    site["all"]["children"]["others"] = {"hosts": {"elsewhere": {"ansible_connection": "ssh", "ansible_host": "192.0.2.99"}}}
+    played = preflight_play(play, site, "--limit", "elsewhere", preflight_static=False)
+    assert played.code == 0, played.said
+    assert played.results["monitoring.ha.preflight : Look at the host"]["skipped"]
+    words = ("-i", play.home / "hosts.yml", "--list-hosts", "--tags", "pki", ROOT / "playbooks" / "site.yml")
+    listed = command("ansible-playbook", *words, home=play.home).stdout
+    identity = listed.partition("): Identity")[2].partition("play #")[0]
+    assert "mon1" in identity and "elsewhere" not in identity
 
 
 def test_a_look_at_hosts_with_the_clock(play: Play) -> None:
