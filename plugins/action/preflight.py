@@ -54,6 +54,19 @@ class Values(Mapping[str, Any]):
                 self.broken[name] = " ".join(str(error).split())
         return self._known[name]
 
+    def partly(self, name: str) -> Any:
+        """One that cannot be evaluated as a whole, value by value: what cannot be stands in it as it is written."""
+        value = self.get(name)
+        return self._parts(self._values[name]) if name in self.broken else value
+
+    def _parts(self, value: Any) -> Any:
+        try:
+            return self._evaluate(value)
+        except AnsibleError:
+            if isinstance(value, Mapping):
+                return {key: self._parts(item) for key, item in value.items()}
+            return [self._parts(item) for item in value] if isinstance(value, list) else value
+
     def __contains__(self, name: object) -> bool:
         return name in self._values
 

@@ -16,6 +16,11 @@ options:
     description: Section to option to value; options without a section stand beside the sections. What is null is left out.
     type: dict
     required: true
+  accept:
+    description: Names that are all right though Grafana is not known to have them, as C(grafana_ini:section.option). Others are refused.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -31,17 +36,20 @@ _value:
   elements: dict
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana
 
 
-def grafana_ini(ini: Mapping[str, Any]) -> list[dict[str, Any]]:
+def grafana_ini(ini: Mapping[str, Any], accept: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Entries of ``files``."""
     if not isinstance(ini, Mapping):
         raise AnsibleFilterError(f"grafana_ini: a mapping is needed, not {type(ini).__name__}")
+    # Before a run only what the inventory says by itself can be looked at.
+    if wrong := [f"{problem}: {remedy}" for name, problem, remedy in grafana.misspelt(ini) if f"grafana_ini:{name}" not in accept]:
+        raise AnsibleFilterError("; ".join(wrong))
     try:
         text, secrets = grafana.render(ini)
     except grafana.IniError as error:

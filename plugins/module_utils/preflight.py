@@ -12,7 +12,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from ansible_collections.monitoring.ha.plugins.module_utils import durations, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Port
@@ -39,6 +39,13 @@ class Finding:
         return f"{place}{self.problem}: {self.remedy} [{self.code}]"
 
 
+@runtime_checkable
+class Partial(Protocol):
+    """Variables that can be had in part."""
+
+    def partly(self, name: str) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Site:
     """The inventory, as plain mappings. options: role → option → description, of all roles. results: names that tasks register."""
@@ -59,6 +66,11 @@ class Site:
 
     def present(self) -> list[Component]:
         return [c for c in COMPONENTS.values() if self.members(c)]
+
+    def partly(self, host: str, name: str) -> Any:
+        """A variable of a host, even where parts of it cannot be evaluated yet: those stand in it as they are written."""
+        its = self.hostvars[host]
+        return its.partly(name) if isinstance(its, Partial) else its.get(name)
 
     def of_all(self, name: str) -> Any:
         """A variable that is the same everywhere; of the first host that has it."""

@@ -124,12 +124,17 @@ def render(ini: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     return "\n".join(lines).strip() + "\n", secrets
 
 
+def ini_of(site: Site, host: str) -> Mapping[str, Any]:
+    """``grafana_ini`` of a host. What refers to something that only the role knows stands there as it is written."""
+    ini = site.partly(host, "grafana_ini")
+    return ini if isinstance(ini, Mapping) else {}
+
+
 def options(site: Site) -> Iterator[Finding]:
     """What is wrong with ``grafana_ini``, of all hosts, each thing once."""
     seen: set[str] = set()
     for host in site.groups.get("grafana", []):
-        ini = site.hostvars[host].get("grafana_ini")
-        for name, problem, remedy in misspelt(ini) if isinstance(ini, Mapping) else ():
+        for name, problem, remedy in misspelt(ini_of(site, host)):
             if problem not in seen:
                 seen.add(problem)
                 yield Finding(f"grafana_ini:{name}", "", problem, remedy)

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.monitoring.ha.plugins.filter.grafana_ini import grafana_ini
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Site
-from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana
+from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana, lock
 
 from tests.grafana_stand_in.provisioning import files as reader
 from tests.grafana_stand_in.settings import ini, settings
@@ -104,6 +106,18 @@ def test_a_misspelt_name_is_told_with_the_nearest_one(ini: dict[str, Any], words
     site = Site({"all": ["a", "b"], "grafana": ["a", "b"]}, {host: {"grafana_ini": ini} for host in "ab"})
     found = [str(finding) for finding in grafana.options(site)]
     assert len(found) == 1 and all(word in found[0] for word in words), found
+
+
+def test_a_misspelt_name_is_refused_where_the_file_is_written() -> None:
+    """It may stand in what only the role can put together."""
+    with pytest.raises(AnsibleFilterError, match=r"section 'databse'.*database.*; .*option 'http_prot'.*http_port"):
+        grafana_ini({"databse": {"host": "a"}, "server": {"http_prot": 1}})
+    assert grafana_ini({"server": {"newer": 1}}, ["grafana_ini:server.newer"])
+
+
+def test_grafana_knows_every_name_that_the_role_itself_writes() -> None:
+    own = yaml.safe_load((lock.ROOT / "roles" / "grafana" / "vars" / "main.yml").read_text(encoding="utf-8"))["grafana_own_ini"]
+    assert "security" in own and not list(grafana.misspelt(own))
 
 
 def test_names_that_are_free_are_not_judged() -> None:

@@ -438,6 +438,30 @@ def test_everything_that_is_wrong_in_one_list(play: Play) -> None:
     assert "prometheus_flags" not in message and "thanos_query_timeout" not in message
 
 
+GRAFANA = {
+    **SECRETS,
+    "grafana_secret_key": "ieR4Ziu9phoGh7Ee",
+    "grafana_admin_password": "ooxu4Zaigh2Ee",
+    "grafana_database": {"host": "192.0.2.200", "password": "aeC4ahSh0Oog"},
+}
+
+
+def grafana_site(**variables: Any) -> dict[str, Any]:
+    hosts = {name: {"ha_address": f"192.0.2.1{n}"} for n, name in enumerate(HOSTS, 1)}
+    site = inventory(hosts, {"ha_virtual_address": "192.0.2.100", **GRAFANA, **variables})
+    site["all"]["children"]["grafana"] = {"hosts": dict.fromkeys(HOSTS)}
+    return site
+
+
+def test_names_of_options_are_looked_at_beside_what_only_the_role_knows(play: Play) -> None:
+    """A value that refers to a variable of the role cannot be evaluated yet."""
+    ini = {"auth.generic_oauth": {"signout_redirect_url": "{{ grafana_url }}/bye", "client_idd": "x"}, "databse": {"max_open_conn": 1}}
+    message = preflight_play(play, grafana_site(grafana_ini=ini)).message("monitoring.ha.preflight : Everything that is wrong")
+    first, second = message.splitlines()[1:]
+    assert "'client_idd'" in first and "did you mean client_id?" in first
+    assert "'databse'" in second and "did you mean database?" in second
+
+
 def test_a_good_site_passes_and_findings_can_be_accepted(play: Play) -> None:
     hosts = {name: {"ha_address": f"192.0.2.1{n}"} for n, name in enumerate(HOSTS, 1)}
     site = inventory(hosts, {"ha_virtual_address": "192.0.2.100", **SECRETS, "prometheus_replica": "same"})
