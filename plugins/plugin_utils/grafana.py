@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, weakness
 from ansible_collections.monitoring.ha.plugins.plugin_utils.lock import ROOT
 
 OPTIONS = ROOT / "roles" / "grafana" / "files" / "options.yml"
@@ -30,6 +31,14 @@ SECRET = re.compile(r"(?:^|_)(?:password|secret|token|connstr|(?:secret|secret_a
 SECRET_URLS = {("database", "url"), ("caching.redis", "url")}
 #: A value that says where Grafana finds it.
 REFERENCE = re.compile(r"\$__\w+\{[^{}]+\}")
+
+
+#: (section, option) → variable from which the role sets it. Without a value Grafana takes one that everybody knows.
+GUARDED = {
+    ("security", "secret_key"): "grafana_secret_key",
+    ("secrets_manager.encryption.secret_key.v1", "secret_key"): "grafana_secret_key",
+    ("security", "admin_password"): "grafana_admin_password",
+}
 
 
 class IniError(ValueError):
@@ -138,6 +147,29 @@ def options(site: Site) -> Iterator[Finding]:
             if problem not in seen:
                 seen.add(problem)
                 yield Finding(f"grafana_ini:{name}", "", problem, remedy)
+
+
+def chosen(ini: Mapping[str, Any], section: str, option: str, otherwise: Any) -> Any:
+    """What an option will be: as ``grafana_ini`` says, null included, else ``otherwise``."""
+    options = ini.get(section, {})
+    return options.get(option, otherwise) if isinstance(options, Mapping) else None if options is None else otherwise
+
+
+def secrets(site: Site) -> Iterator[Finding]:
+    """What takes the place of the role's own secrets is one, and the same for all instances."""
+    hosts = site.groups.get("grafana", [])
+    of = {secret.variable: secret for secret in COMPONENTS["grafana"].secrets}
+    for (section, option), variable in GUARDED.items():
+        name, secret = f"grafana_ini.{section}.{option}", of[variable]
+        own = {host: site.hostvars[host].get(variable) for host in hosts}
+        values = {host: chosen(ini_of(site, host), section, option, own[host]) for host in hosts}
+        given = [values[host] for host in hosts if values[host] != own[host]]
+        # What is in a file, or refers to something that only the role knows, cannot be looked at.
+        shown = [value for value in given if not re.search(r"\$__\w+\{|\{\{", str(value))]
+        for reason in sorted({weakness(value, secret.pattern) for value in shown} - {""}):
+            yield Finding(f"secret:{name}", "", f"{name} {reason}", secret.remedy)
+        if given and len({str(value) for value in values.values()}) > 1:
+            yield Finding(f"secret:{name}", "", f"{name} differs between the hosts of grafana", "set it once, for the group")
 
 
 def literal(value: Any) -> Any:
@@ -268,4 +300,4 @@ def source(site: Site) -> Iterator[Finding]:
         yield Finding("grafana_source", "", "grafana_source is apt, and grafana_version is not named", "name the version to install")
 
 
-CHECKS = (options, dashboards, database, source)
+CHECKS = (options, secrets, dashboards, database, source)

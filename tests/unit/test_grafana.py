@@ -108,6 +108,45 @@ def test_a_misspelt_name_is_told_with_the_nearest_one(ini: dict[str, Any], words
     assert len(found) == 1 and all(word in found[0] for word in words), found
 
 
+GOOD_KEY, DEFAULT_KEY = "ieR4Ziu9phoGh7Ee", "SW2YcwTIb9zpOOhoPsMm"
+V1 = "secrets_manager.encryption.secret_key.v1"
+
+
+def guarded(a: Any, b: Any) -> list[str]:
+    """Findings about secrets of two instances with these options."""
+    own = {"grafana_secret_key": GOOD_KEY, "grafana_admin_password": "ooxu4Zaigh2Ee"}
+    site = Site({"all": ["a", "b"], "grafana": ["a", "b"]}, {"a": {**own, "grafana_ini": a}, "b": {**own, "grafana_ini": b}})
+    return [str(finding) for finding in grafana.secrets(site)]
+
+
+@pytest.mark.parametrize(
+    ("ini", "words"),
+    [
+        ({"security": {"secret_key": DEFAULT_KEY}}, "grafana_ini.security.secret_key is one that everybody tries"),
+        ({V1: {"secret_key": DEFAULT_KEY}}, f"grafana_ini.{V1}.secret_key is one that everybody tries"),
+        ({"security": {"admin_password": "admin"}}, "grafana_ini.security.admin_password is one that everybody tries"),
+        ({"security": {"admin_password": "aeC4ahS"}}, "grafana_ini.security.admin_password is too short"),
+        ({"security": {"secret_key": None}}, "grafana_ini.security.secret_key is missing"),
+        ({V1: None}, f"grafana_ini.{V1}.secret_key is missing"),
+    ],
+)
+def test_a_default_in_place_of_the_roles_secret_is_refused(ini: dict[str, Any], words: str) -> None:
+    (line,) = guarded(ini, ini)
+    assert words in line and line.endswith("]") and DEFAULT_KEY not in line
+
+
+def test_secrets_of_options_are_the_same_for_all_instances() -> None:
+    (line,) = guarded({"security": {"secret_key": "Zei7ohPhahm4Quae9Eim"}}, {})
+    assert line.startswith("grafana_ini.security.secret_key differs between the hosts of grafana: set it once")
+    assert guarded({"security": {"secret_key": GOOD_KEY}}, {}) == []
+
+
+@pytest.mark.parametrize("value", ["Zei7ohPhahm4Quae9Eim", "$__file{/run/key}", "{{ grafana_secret_key }}"])
+def test_other_secrets_of_options_are_all_right(value: str) -> None:
+    ini = {"security": {"secret_key": value, "admin_password": value}, V1: {"secret_key": value}, "database": {"max_open_conn": 1}}
+    assert guarded(ini, ini) == []
+
+
 def test_a_misspelt_name_is_refused_where_the_file_is_written() -> None:
     """It may stand in what only the role can put together."""
     with pytest.raises(AnsibleFilterError, match=r"section 'databse'.*database.*; .*option 'http_prot'.*http_port"):
