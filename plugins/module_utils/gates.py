@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.monitoring.ha.plugins.module_utils import durations
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered, connects, metric
 
@@ -23,6 +24,8 @@ PARTIAL = {front.name for c in COMPONENTS.values() for front in c.frontends if f
 PARTIAL |= {way.name for c in COMPONENTS.values() for way in c.upstreams if way.one_writer}
 #: Seconds between two looks.
 PAUSE = 1.0
+#: Seconds in which scrapes have to come, however little is left to wait.
+SOON = 60.0
 
 
 @dataclass
@@ -31,13 +34,14 @@ class Question:
 
     expect: what the component has to show beyond being ready; keys as in the
     documentation of the module. restarted: it has just been started, so that
-    what it takes a while to do counts too. memory: kept from look to look.
+    what it takes a while to do counts too. memory: kept from look to look. left: seconds until nobody waits any more.
     """
 
     client: Client
     expect: Mapping[str, Any] = field(default_factory=dict)
     restarted: bool = False
     memory: dict[str, Any] = field(default_factory=dict)
+    left: float = float("inf")
 
 
 def ready(question: Question) -> list[str]:
@@ -52,8 +56,18 @@ def node_exporter(question: Question) -> list[str]:
     return [] if metric(text, "node_exporter_build_info") else ["it answers without metrics of its own"]
 
 
+def expected(question: Question, target: Mapping[str, Any], scrapes: int) -> bool:
+    """Whether that many scrapes of a target were to come in what was left to wait when it was first seen."""
+    first: dict[str, float] = question.memory.setdefault("left", {})
+    left = first.setdefault(target["scrapePool"] + target["scrapeUrl"], question.left)
+    return scrapes * durations.seconds(target.get("scrapeInterval", "0")) <= max(left, SOON)
+
+
 def prometheus(question: Question) -> list[str]:
-    """Ready, the configuration loaded, and every target scraped (twice after a start, so that rates exist again)."""
+    """Ready, the configuration loaded, and every target scraped (twice after a start, so that rates exist again).
+
+    A target whose turn comes too seldom for that is not waited for.
+    """
     missing = ready(question)
     if not question.client.json("/api/v1/status/runtimeinfo")["data"]["reloadConfigSuccess"]:
         missing.append("it refused its configuration and goes on with the old one")
@@ -64,7 +78,8 @@ def prometheus(question: Question) -> list[str]:
         if not target["lastScrape"].startswith("0001-"):
             seen.setdefault(target["scrapePool"] + target["scrapeUrl"], set()).add(target["lastScrape"])
     wanted = 2 if question.restarted else 1
-    late = [t["scrapeUrl"] for t in targets if len(seen.get(t["scrapePool"] + t["scrapeUrl"], ())) < wanted]
+    unseen = [t for t in targets if len(seen.get(t["scrapePool"] + t["scrapeUrl"], ())) < wanted]
+    late = [t["scrapeUrl"] for t in unseen if expected(question, t, wanted)]
     if late:
         missing.append(
             f"{len(late)} of {len(targets)} targets have not been scraped {'twice' if wanted == 2 else 'yet'}: {', '.join(late[:3])}"
@@ -72,7 +87,8 @@ def prometheus(question: Question) -> list[str]:
     wanted_up = question.expect.get("targets_up")
     if wanted_up:
         looked = targets if wanted_up is True else [t for t in targets if t["labels"].get("host") in wanted_up]
-        down = [f"{t['scrapeUrl']} ({t['lastError'] or t['health']})" for t in looked if t["health"] != "up"]
+        wrong = [t for t in looked if t["health"] != "up" and (t["health"] == "down" or expected(question, t, wanted))]
+        down = [f"{t['scrapeUrl']} ({t['lastError'] or t['health']})" for t in wrong]
         if down or not looked:
             missing.append(f"{len(down)} of {len(looked)} targets are not up: {', '.join(down[:3])}")
     return missing
@@ -311,6 +327,7 @@ def wait(
     ask = GATES[component]
     start = clock()
     while True:
+        question.left = timeout - (clock() - start)
         try:
             missing = ask(question)
         except Unanswered as error:

@@ -275,6 +275,33 @@ def test_after_a_restart_every_target_is_scraped_twice(pki: Site) -> None:
     assert wait(pki, "prometheus", answers, restarted=True).passed and answers.looks == 4
 
 
+def slowly(health: str, interval: str, scraped: str = NEVER) -> dict[str, Any]:
+    return {**target("slow", health, scraped), "scrapeInterval": interval}
+
+
+@pytest.mark.parametrize(
+    ("slow", "timeout", "restarted", "passes"),
+    [
+        (slowly("unknown", "1h"), 100, True, True),
+        (slowly("unknown", "1h"), 100, False, True),
+        (slowly("unknown", "1m20s"), 100, False, False),
+        (slowly("unknown", "1m20s"), 100, True, True),
+        # However little is left: what is scraped this often has to come.
+        (slowly("unknown", "15s"), 0, False, False),
+        (slowly("down", "1h", "2026-01-01T00:00:00Z"), 100, True, False),
+    ],
+)
+def test_a_target_whose_turn_comes_too_seldom_is_not_waited_for(
+    pki: Site, slow: dict[str, Any], timeout: float, restarted: bool, passes: bool
+) -> None:
+    looks = [dict(prometheus(target("a", scraped=f"2026-01-01T00:00:0{n}Z"), slow)) for n in (1, 2)]
+    now = iter(range(0, 10_000, 10))
+    with serve(After("/-/ready", *looks), pki.context()) as server:
+        question = Question(pki.client(server.port), {"targets_up": True}, restarted)
+        verdict = gates.wait("prometheus", question, timeout, clock=lambda: float(next(now)), sleep=lambda _seconds: None)
+    assert verdict.passed is passes, verdict.missing
+
+
 def test_waiting_ends_when_it_is_hopeless(pki: Site) -> None:
     with serve(texts({}), pki.context()) as server:
         verdict = gates.wait("thanos_store", Question(pki.client(server.port)), 60, hopeless=lambda: "its unit is failed")
