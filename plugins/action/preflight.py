@@ -94,6 +94,17 @@ def roles_of(site: Site, host: str) -> set[str]:
     return EVERYWHERE | {c.role for c in COMPONENTS.values() if host in site.members(c)}
 
 
+def complaints(spec: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a role's arguments. Ansible's own validator ends where a value lacks the shape that it looks into."""
+    try:
+        return list(ArgumentSpecValidator(spec).validate(given).error_messages)
+    except (TypeError, AttributeError, KeyError, ValueError):
+        if len(given) == 1:
+            (name,) = given
+            return [f"{name} is not of the form that is documented"]
+        return [words for name in given for words in complaints({name: spec[name]}, {name: given[name]})]
+
+
 def arguments(site: Site) -> Iterator[Finding]:
     """Values of the wrong type, or none of the choices, in any role's variables."""
     seen: set[str] = set()
@@ -102,7 +113,7 @@ def arguments(site: Site) -> Iterator[Finding]:
             specified = site.options.get(role, {})
             given = {name: site.hostvars[host][name] for name in specified if name in site.hostvars[host]}
             spec = {name: {k: v for k, v in specified[name].items() if k not in ("required", "default", "description")} for name in given}
-            for message in ArgumentSpecValidator(spec).validate(given).error_messages:
+            for message in complaints(spec, given):
                 if message not in seen:
                     seen.add(message)
                     variable = next((name for name in given if name in message), role)
@@ -178,7 +189,7 @@ class ActionModule(ActionBase):
         hostvars = {host: self._values_of(host, values["hostvars"]) for host in values["groups"]["all"]}
         site = Site(values["groups"], hostvars, role_options(), results_of_tasks())
         found = preflight.inspect(site, accept)
-        found += [finding for check in CHECKS for finding in check(site) if finding.code not in accept]
+        found += [finding for check in CHECKS for finding in preflight.findings(check, site) if finding.code not in accept]
         needed = [str(host) for host in self._task.args.get("needed") or []]
         found += preflight_hosts.inspect(site, facts, accept, needed)
         broken = {host: its.broken for host, its in hostvars.items()}

@@ -102,11 +102,11 @@ class Client:
 
 
 def connects(authority: str, timeout: float = 1.0) -> bool:
-    """Whether something accepts connections at ``address:port``."""
+    """Whether something accepts connections at ``address:port``; nothing does where that is none."""
     try:
         with socket.create_connection(split(authority), timeout=timeout):
             return True
-    except OSError:
+    except (OSError, ValueError, OverflowError):
         return False
 
 

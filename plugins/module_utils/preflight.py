@@ -230,7 +230,8 @@ def routes(route: Mapping[str, Any], inherited: str, path: str = "route") -> Ite
     """(path, group_interval) of a route and everything below it."""
     interval = str(route.get("group_interval", inherited))
     yield path, interval
-    for number, child in enumerate(route.get("routes") or []):
+    children = route.get("routes")
+    for number, child in enumerate(children if isinstance(children, (list, tuple)) else ()):
         if isinstance(child, Mapping):
             yield from routes(child, interval, f"{path}.routes[{number}]")
 
@@ -399,6 +400,18 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
 )
 
 
+def findings(check: Callable[..., Iterator[Finding]], *of: Any) -> list[Finding]:
+    """What a check finds. One that stumbles over a value of a shape that it does not know says so, and hides nothing of the others."""
+    found: list[Finding] = []
+    try:
+        found.extend(check(*of))
+    except Exception as error:  # Whatever it is: its words might hold the value, which may be a secret.
+        name = check.__name__.replace("_", " ")
+        problem = f"the check of {name} stumbled over a value of the wrong form ({type(error).__name__})"
+        found.append(Finding(f"check:{check.__name__}", "", problem, f"correct the variables about {name}"))
+    return found
+
+
 def inspect(site: Site, accept: Sequence[str] = ()) -> list[Finding]:
     """Every finding of every check, but those whose code is accepted."""
-    return [finding for check in CHECKS for finding in check(site) if finding.code not in accept]
+    return [finding for check in CHECKS for finding in findings(check, site) if finding.code not in accept]

@@ -64,7 +64,8 @@ def mariadb(site: Site) -> Iterator[Finding]:
     if not site.groups.get("mariadb"):
         return
     yield from accounts(site, MARIADB)
-    for name in site.of_all("mariadb_databases") or {}:
+    databases = site.of_all("mariadb_databases")
+    for name in databases if isinstance(databases, Mapping) else ():
         if not re.fullmatch(r"[\w$ -]{1,64}", str(name)) or name in (
             "mysql",
             "sys",
@@ -76,7 +77,7 @@ def mariadb(site: Site) -> Iterator[Finding]:
     names = ("mariadb_suspect_timeout", "mariadb_inactive_timeout")
     try:
         suspect, inactive = (int(site.of_all(name) or default) for name, default in zip(names, (3, 10), strict=True))
-    except ValueError:
+    except (TypeError, ValueError):
         yield Finding("mariadb_suspect_timeout", "", f"one of {', '.join(names)} is not a number", "give whole seconds")
     else:
         if not 1 < suspect < inactive:
@@ -102,7 +103,7 @@ def postgresql(site: Site) -> Iterator[Finding]:
     names = ("postgresql_ttl", "postgresql_loop_wait", "postgresql_retry_timeout")
     try:
         ttl, loop, retry = (int(site.of_all(name) or default) for name, default in zip(names, (20, 5, 5), strict=True))
-    except ValueError:
+    except (TypeError, ValueError):
         yield Finding("postgresql_ttl", "", f"one of {', '.join(names)} is not a number", "give whole seconds")
     else:
         if ttl < max(20, loop + 2 * retry):

@@ -18,7 +18,7 @@ from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import identity, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
-from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, Socket, sockets, values_of_secrets
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, Socket, findings, sockets, values_of_secrets
 
 SUPPORTED = (("debian", "12"), ("debian", "13"))
 #: Groups whose packages Debian 12 has only in releases that are too old.
@@ -309,5 +309,5 @@ def inspect(site: Site, facts: Facts, accept: Sequence[str] = (), needed: Sequen
             Finding("unreachable", h, "it could not be looked at", f"bring it back, or leave it out with --limit 'all:!{h}'") for h in away
         ]
     for check in CHECKS:
-        found += [finding for finding in check(site, facts) if finding.code not in accept]
+        found += [finding for finding in findings(check, site, facts) if finding.code not in accept]
     return found

@@ -54,10 +54,10 @@ def known() -> dict[str, list[str]]:
 
 def sections(ini: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Section → option → value; what stands outside of a section is in ``""``. Without what is null."""
-    found: dict[str, dict[str, Any]] = {"": {k: v for k, v in ini.items() if not isinstance(v, Mapping) and v is not None}}
+    found: dict[str, dict[str, Any]] = {"": {str(k): v for k, v in ini.items() if not isinstance(v, Mapping) and v is not None}}
     for section, options in ini.items():
         if isinstance(options, Mapping):
-            found[section] = {str(k): v for k, v in options.items() if v is not None}
+            found[str(section)] = {str(k): v for k, v in options.items() if v is not None}
     return {section: options for section, options in found.items() if options}
 
 
@@ -240,9 +240,9 @@ def provisioning(
 def dashboards(site: Site) -> Iterator[Finding]:
     """Dashboards that Grafana would not show: no JSON, no uid, the uid of another one, or made for sharing."""
     owners: dict[str, str] = {}
-    directories = {
-        str(d.get("directory")) for h in site.groups.get("grafana", []) for d in site.hostvars[h].get("grafana_dashboards") or []
-    }
+    given = [site.hostvars[h].get("grafana_dashboards") for h in site.groups.get("grafana", [])]
+    entries = [entry for its in given if isinstance(its, (list, tuple)) for entry in its]
+    directories = {str(entry.get("directory")) for entry in entries if isinstance(entry, Mapping)}
     for directory in sorted(directories):
         files = sorted(Path(directory).glob("*.json"))
         if not files:
@@ -271,6 +271,11 @@ def database(site: Site) -> Iterator[Finding]:
     if not site.groups.get("grafana"):
         return
     its = site.of_all("grafana_database") or {}
+    if not isinstance(its, Mapping):
+        # The check of arguments says so.
+        return
+    if not re.fullmatch(r"\d{1,5}", str(its.get("port") or 1)):
+        yield Finding(code, "", f"grafana_database.port is {its['port']!r}", "give a port from 1 to 65535")
     if its.get("host"):
         if not its.get("password") and not its.get("certificate"):
             yield Finding(code, "", "grafana_database has neither password nor certificate", "give it what the database asks for")
@@ -285,8 +290,11 @@ def database(site: Site) -> Iterator[Finding]:
         yield Finding(code, "", problem, remedy + (role if kind in roles else " or ".join(roles.values())))
         return
     name, user = str(its.get("name") or "grafana"), str(its.get("user") or "grafana")
-    users = site.of_all(f"{role}_users") or {}
-    if name not in (site.of_all(f"{role}_databases") or {}):
+    users, databases = site.of_all(f"{role}_users") or {}, site.of_all(f"{role}_databases") or {}
+    if not isinstance(users, Mapping) or not isinstance(databases, Mapping) or not isinstance(users.get(user, {}), Mapping):
+        # The checks of the database say so.
+        return
+    if name not in databases:
         yield Finding(code, "", f"{role}_databases has no {name!r}, which Grafana uses", f"add it, owned by {user!r}")
     if user not in users:
         yield Finding(code, "", f"{role}_users has no {user!r}, as which Grafana comes", "add it with a password")

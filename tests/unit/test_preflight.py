@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils import preflight, preflight_hosts
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
+from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import RESERVED, Finding, Site
+from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana
 
 from tests.unit.plays import Play, Played, command
 from tests.unit.servers import serve, texts
@@ -460,6 +462,56 @@ def test_names_of_options_are_looked_at_beside_what_only_the_role_knows(play: Pl
     first, second = message.splitlines()[1:]
     assert "'client_idd'" in first and "did you mean client_id?" in first
     assert "'databse'" in second and "did you mean database?" in second
+
+
+def test_values_of_the_wrong_form_are_told_and_hide_nothing(play: Play) -> None:
+    variables = {
+        "postgresql_users": {"grafana": "aeC4ahSh0Oog"},
+        "postgresql_databases": {"grafana": "grafana"},
+        "grafana_database": "postgres://grafana@192.0.2.200",
+        "grafana_dashboards": ["/etc"],
+        "grafana_ini": {1: {"a": "b"}, "databse": {"host": "a"}},
+        "mariadb_databases": 1,
+        "object_store_keys": {1: {2: 3}},
+        "prometheus_replica": "same",
+    }
+    site = grafana_site(**variables)
+    site["all"]["children"] |= {name: {"hosts": dict.fromkeys(HOSTS)} for name in ("postgresql", "mariadb", "etcd")}
+    message = preflight_play(play, site).message("monitoring.ha.preflight : Everything that is wrong")
+    listed = message.splitlines()[1:]
+    for words in (
+        ["postgresql_users is not a mapping of names to mappings"],
+        ["grafana_database", "[argument:grafana_database]"],
+        ["grafana_dashboards", "[argument:grafana_dashboards]"],
+        ["no section '1'"],
+        ["no section 'databse'"],
+        ["mariadb_databases", "[mariadb_databases]"],
+        ["object_store_keys", "[argument:object_store_keys]"],
+        ["prometheus_replica is 'same', as on"],
+    ):
+        assert [line for line in listed if all(word in line for word in words)], (words, message)
+    assert "aeC4ahSh0Oog" not in message and "[check:" not in message
+
+
+def test_a_port_that_is_none_is_told() -> None:
+    def said(port: Any) -> list[str]:
+        its = {"host": "192.0.2.200", "port": port, "password": "aeC4ahSh0Oog"}
+        return [str(f) for f in grafana.database(changed(both(group("grafana", *HOSTS), everywhere(grafana_database=its))))]
+
+    assert said(5432) == said("5432") == said(None) == []
+    assert said("abc") == ["grafana_database.port is 'abc': give a port from 1 to 65535 [grafana_database]"]
+    assert not connects("192.0.2.200:abc")
+
+
+def test_a_check_that_stumbles_is_a_finding_without_the_value() -> None:
+    def values_of_that_kind(_site: Site) -> Iterator[Finding]:
+        yield Finding("code", "mon1", "found before", "put it right")
+        raise KeyError("aeC4ahSh0Oog")
+
+    before, stumbled = map(str, preflight.findings(values_of_that_kind, good()))
+    assert "found before" in before
+    assert stumbled.startswith("the check of values of that kind stumbled") and "[check:values_of_that_kind]" in stumbled
+    assert "KeyError" in stumbled and "aeC4ahSh0Oog" not in stumbled
 
 
 def test_a_good_site_passes_and_findings_can_be_accepted(play: Play) -> None:
