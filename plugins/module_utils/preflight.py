@@ -346,6 +346,37 @@ def secrets(site: Site) -> Iterator[Finding]:
                 yield Finding(f"secret:{variable}", "", f"{variable} is missing", "set it to what object_store_keys declares for Thanos")
 
 
+#: What Garage takes for the id and the secret of a key, and how to make one.
+GARAGE_KEY = {
+    "id": (r"GK[0-9a-fA-F]{24}", "make it GK and 24 hexadecimal digits (openssl rand -hex 12)"),
+    "secret": (r"[0-9a-fA-F]{64}", "make it 64 hexadecimal digits (openssl rand -hex 32)"),
+}
+
+
+def object_store_keys(site: Site) -> Iterator[Finding]:
+    """Keys of the object store are such that Garage takes them, and the one that Thanos comes with is among them."""
+    if not site.groups.get("object_store"):
+        return
+    given = site.of_all("object_store_keys")
+    keys = [key for key in given if isinstance(key, Mapping)] if isinstance(given, (list, tuple)) else []
+    for key in keys:
+        for part, (pattern, remedy) in GARAGE_KEY.items():
+            if reason := weakness(key.get(part), pattern):
+                yield Finding("secret:object_store_keys", "", f"{part} of {key.get('name')!r} in object_store_keys {reason}", remedy)
+    if not site.groups.get("prometheus") or site.of_all("thanos_objstore") or site.of_all("thanos_s3"):
+        # Thanos keeps its blocks elsewhere, or not at all.
+        return
+    own = {part: str(site.of_all(f"thanos_s3_{name}") or "") for part, name in (("id", "access_key"), ("secret", "secret_key"))}
+    if not all(own.values()):
+        return
+    for (part, (pattern, remedy)), name in zip(GARAGE_KEY.items(), ("access_key", "secret_key"), strict=True):
+        if reason := weakness(own[part], pattern):
+            yield Finding(f"secret:thanos_s3_{name}", "", f"thanos_s3_{name} {reason}", remedy)
+    if not any(all(str(key.get(part) or "") == own[part] for part in own) for key in keys):
+        problem = "object_store_keys does not have the key in thanos_s3_access_key and thanos_s3_secret_key"
+        yield Finding("secret:object_store_keys", "", problem, "add it, by referring to both")
+
+
 #: Variables that hold a secret and belong to no single component.
 SECRETS = ("thanos_s3_access_key", "thanos_s3_secret_key", "pki_ca_passphrase", "backup_grafana_token", "backup_signing_key")
 
@@ -396,6 +427,7 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     exchange,
     failure_domains,
     secrets,
+    object_store_keys,
     misspelt_variables,
 )
 

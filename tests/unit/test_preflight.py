@@ -22,13 +22,14 @@ from tools.steps import ROOT
 
 HOSTS = ["mon1", "mon2", "mon3"]
 GROUPS = ("prometheus", "alertmanager", "thanos_query", "thanos_store", "object_store", "load_balancer", "monitored")
-SECRETS = {
+SECRETS: dict[str, Any] = {
     "object_store_rpc_secret": "0123456789abcdef" * 4,
     "object_store_admin_token": "Zei7ohPhahm4Quae9Eim",
     "haproxy_users": {"admin": "ooxu4Zaigh2Ee"},
     "thanos_s3_access_key": "GK0123456789abcdef01234567",
     "thanos_s3_secret_key": "abcdef0123456789" * 4,
 }
+SECRETS["object_store_keys"] = [{"name": "thanos", "id": SECRETS["thanos_s3_access_key"], "secret": SECRETS["thanos_s3_secret_key"]}]
 
 Change = Callable[[dict[str, list[str]], dict[str, dict[str, Any]]], object]
 
@@ -38,7 +39,7 @@ def good() -> Site:
     groups: dict[str, list[str]] = {"all": [*HOSTS, "elsewhere"], **{group: list(HOSTS) for group in GROUPS}, "thanos_compact": ["mon3"]}
     common = {"ha_virtual_address": "192.0.2.100", **SECRETS}
     hostvars: dict[str, dict[str, Any]] = {h: {"ha_address": f"192.0.2.1{n}", **copy.deepcopy(common)} for n, h in enumerate(HOSTS, 1)}
-    thanos: dict[str, Any] = {name: {} for name in ("thanos_s3_access_key", "thanos_s3_secret_key", "thanos_objstore")}
+    thanos: dict[str, Any] = {name: {} for name in ("thanos_s3", "thanos_s3_access_key", "thanos_s3_secret_key", "thanos_objstore")}
     prometheus: dict[str, Any] = {"prometheus_retention_time": {"type": "str"}}
     options = {"prometheus": prometheus, "haproxy": {"haproxy_users": {}}, "thanos": thanos}
     return Site(groups, {**hostvars, "elsewhere": {}}, options, frozenset({"prometheus_tree"}))
@@ -85,6 +86,12 @@ def domains(**of: str) -> Change:
 
 def route(**its: Any) -> Change:
     return everywhere(alertmanager_config={"route": {"receiver": "x", **its}})
+
+
+def key(id_: str, secret: str) -> dict[str, Any]:
+    """Variables of a key that Thanos uses."""
+    keys = [{"name": "thanos", "id": id_, "secret": secret}]
+    return {"thanos_s3_access_key": id_, "thanos_s3_secret_key": secret, "object_store_keys": keys}
 
 
 def lines(site: Site, accept: tuple[str, ...] = ()) -> list[str]:
@@ -139,6 +146,24 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     "nobody comes in": (everywhere(haproxy_users={}), ["haproxy_users is empty", "query", "set it"]),
     "secrets differ": (on("mon2", object_store_rpc_secret="fedcba9876543210" * 4), ["object_store_rpc_secret differs", "once"]),
     "no key for Thanos": (everywhere(thanos_s3_access_key=""), ["thanos_s3_access_key is missing", "object_store_keys"]),
+    "key for Thanos of the wrong form": (
+        everywhere(**key("minio", "abcdef0123456789" * 4)),
+        ["thanos_s3_access_key is too short or of the wrong form", "GK and 24 hexadecimal digits"],
+    ),
+    "key of the wrong form": (
+        everywhere(**key("GK0123456789abcdef01234567", "Zei7ohPhahm4Quae9Eim")),
+        ["secret of 'thanos' in object_store_keys is too short or of the wrong form", "64 hexadecimal digits"],
+    ),
+    "weak key": (everywhere(**key("GK" + "0" * 24, "0" * 64)), ["secret of 'thanos' in object_store_keys is one that everybody tries"]),
+    "key without a secret": (
+        everywhere(object_store_keys=[{"name": "a", "id": "GK0123456789abcdef01234567"}]),
+        ["secret of 'a'", "missing"],
+    ),
+    "another key for Thanos": (
+        everywhere(thanos_s3_secret_key="fedcba9876543210" * 4),
+        ["object_store_keys does not have the key in thanos_s3_access_key", "referring to both"],
+    ),
+    "no keys": (everywhere(object_store_keys=[]), ["object_store_keys does not have the key", "add it"]),
     "misspelt variable": (
         on("mon1", prometheus_retention_tiem="1d"),
         ["prometheus_retention_tiem", "did you mean prometheus_retention_time?"],
@@ -180,6 +205,8 @@ GOOD: dict[str, Change] = {
     "a port of its own": everywhere(prometheus_http_port=19090),
     "what a task registers": on("mon1", prometheus_tree={}),
     "another bucket": everywhere(thanos_objstore={"type": "S3"}, thanos_s3_access_key="", thanos_s3_secret_key=""),
+    "another store of one's own": everywhere(thanos_s3="s3.example.org", thanos_s3_access_key="minio", thanos_s3_secret_key="Zei7ohPhahm4"),
+    "no object store": both(group("object_store"), everywhere(thanos_s3_access_key="minio", object_store_keys=[])),
     "unknown group": group("webservers", "mon1"),
     "no alerting": both(group("alertmanager"), route(group_interval="1s")),
 }
@@ -375,7 +402,8 @@ def test_secrets_of_the_example_are_refused_once_hosts_are_asked() -> None:
         "haproxy_users": {"admin": "Example-password-1"},
         "thanos_s3_secret_key": "6578616d706c65" + "0b" * 25,
     }
-    site = changed(everywhere(**public))
+    keys = [{"name": "thanos", "id": SECRETS["thanos_s3_access_key"], "secret": public["thanos_s3_secret_key"]}]
+    site = changed(everywhere(**public, object_store_keys=keys))
     assert lines(site) == [] and preflight_hosts.inspect(site, {}) == []
     found = looked(site)
     assert len(found) == len(public) and all("example inventory" in line for line in found)
