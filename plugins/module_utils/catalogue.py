@@ -158,6 +158,11 @@ class Component:
     snapshot: str = ""
     renewal: bool = False
 
+    @property
+    def majority(self) -> bool:
+        """Whether it works only while most of its members do: what agrees by vote, and what keeps three copies of everything."""
+        return self.cardinality == "quorum" or self.minimum >= 3
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for templates."""
         return asdict(self)

@@ -290,10 +290,10 @@ def failure_domains(site: Site) -> Iterator[Finding]:
             continue
         counts = {d: sum(domains[h] == d for h in hosts) for d in {domains[h] for h in hosts}}
         largest = max(counts, key=lambda d: (counts[d], d))
-        lost = counts[largest] * 2 >= len(hosts) if c.cardinality == "quorum" else counts[largest] == len(hosts)
+        lost = counts[largest] * 2 >= len(hosts) if c.majority else counts[largest] == len(hosts)
         if lost:
-            what = "the majority" if c.cardinality == "quorum" else "all"
-            remedy = "spread its hosts over three domains" if c.cardinality == "quorum" else "spread its hosts over two domains"
+            what = "the majority" if c.majority else "all"
+            remedy = f"spread its hosts over {'three' if c.majority else 'two'} domains"
             yield Finding(f"failure_domain:{c.group}", "", f"{what} of {c.group} is in failure domain {largest!r}", remedy)
 
 

@@ -134,6 +134,10 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     ),
     "interval that is none": (route(group_interval="soon"), ["alertmanager_config", "'soon' is not a duration", "correct it"]),
     "one domain": (domains(mon1="a", mon2="a", mon3="a"), ["all of prometheus is in failure domain 'a'", "spread", "two domains"]),
+    "two of three copies in one domain": (
+        domains(mon1="a", mon2="b", mon3="a"),
+        ["the majority of object_store is in failure domain 'a'", "three domains", "[failure_domain:object_store]"],
+    ),
     "domain forgotten": (domains(mon1="a", mon2="b", mon3=""), ["mon3: failure_domain is not given", "set it on mon3"]),
     "secret missing": (everywhere(object_store_admin_token=""), ["object_store_admin_token is missing", "16 random characters"]),
     "secret too short": (everywhere(object_store_admin_token="Zei7ohPh"), ["object_store_admin_token is too short"]),
@@ -197,7 +201,7 @@ GOOD: dict[str, Change] = {
         ha_virtual_address="", haproxy_query_port=19090, haproxy_alertmanager_port=19093, haproxy_s3_port=13900
     ),
     "three domains": domains(mon1="a", mon2="b", mon3="c"),
-    "two domains": domains(mon1="a", mon2="b", mon3="a"),
+    "two domains": both(domains(mon1="a", mon2="b", mon3="a"), group("object_store"), everywhere(thanos_objstore={"type": "S3"})),
     "intervals longer than all turns": route(group_interval="1m", routes=[{"group_interval": "45s"}]),
     "shorter turns": both(everywhere(alertmanager_peer_timeout="1s", alertmanager_exchange_interval="500ms"), route(group_interval="5s")),
     "address from ansible_host": both(on("mon1", ha_address=None), on("mon1", ansible_host="192.0.2.21")),
