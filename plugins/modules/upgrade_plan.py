@@ -32,7 +32,8 @@ options:
     default: []
   strategy:
     description:
-      - V(one_by_one), one host after the other. V(canary), the first one is watched for a while before the others follow.
+      - V(one_by_one), one host after the other. V(canary), the first one is watched for a while before the others follow, and so is
+        the first one of those that are only monitored.
       - V(failure_domain), the hosts of a domain together.
     type: str
     choices: [one_by_one, canary, failure_domain]
@@ -90,6 +91,11 @@ batches:
   elements: int
 fleet:
   description: Hosts that are only monitored.
+  returned: always
+  type: list
+  elements: str
+canaries:
+  description: Hosts that are watched for a while before others follow.
   returned: always
   type: list
   elements: str

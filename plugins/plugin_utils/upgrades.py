@@ -34,12 +34,14 @@ class Move:
 class Plan:
     """turns: hosts one of whose failures a person would notice, in order. batches: how many of them at once. fleet: all others.
 
+    canaries: hosts that are watched for a while before others follow, the first of the turns and of the fleet.
     right: hosts that need no turn. moves: host → what changes there. problems: why it must not begin, a line each.
     """
 
     turns: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     fleet: list[str] = field(default_factory=list)
+    canaries: list[str] = field(default_factory=list)
     right: list[str] = field(default_factory=list)
     moves: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -154,4 +156,5 @@ def plan(
     found.fleet = [host for host in wanted if host not in stack]
     domains = {host: str(hostvars[host].get("failure_domain") or "") for host in core}
     found.turns, found.batches = batches(order(core, last), strategy, domains)
+    found.canaries = [hosts[0] for hosts in (found.turns, found.fleet) if hosts and strategy == "canary"]
     return found

@@ -11,10 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.monitoring.ha.plugins.module_utils import keep, restore_point, rotation, silences, tree, units
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 from ansible_collections.monitoring.ha.plugins.plugin_utils import lock, upgrades
 from ansible_collections.monitoring.ha.plugins.plugin_utils.upgrades import Move
+
+from tests.unit.plays import Play
+from tools.steps import ROOT
+
+ROLE = ROOT / "roles" / "upgrade"
 
 # --- versions and order --------------------------------------------------------------------------------------------
 
@@ -92,6 +98,22 @@ def test_a_plan_names_what_changes_and_sets_the_fleet_apart() -> None:
     assert "prometheus 3.15.1 → 3.16.0" in plan.moves["mon1"]
     assert not [line for line in plan.moves["mon2"] if line.startswith("prometheus ")]
     assert plan.moves["web1"] == ["node_exporter new → 1.12.1"]
+
+
+def test_the_stack_and_the_fleet_have_a_canary_each() -> None:
+    assert planned().canaries == []
+    assert planned(strategy="canary").canaries == ["mon2", "web1"]
+    assert planned(strategy="canary", due=lambda host, _moves: host == "web1").canaries == ["web1"]
+
+
+@pytest.mark.parametrize(("canaries", "seconds"), [(["localhost"], 300), (["mon2"], 30), ([], 30)])
+def test_a_canary_is_watched_even_when_the_stack_has_no_turn(tmp_path: Path, canaries: list[str], seconds: int) -> None:
+    tasks = yaml.safe_load((ROLE / "tasks" / "prove.yml").read_text(encoding="utf-8"))
+    (expression,) = [task["ansible.builtin.pause"]["seconds"] for task in tasks if "ansible.builtin.pause" in task]
+    given = {"upgrade_plan": {"turns": [], "fleet": ["localhost"], "canaries": canaries}, "upgrade_strategy": "canary"}
+    waits = {"upgrade_canary_wait": 300, "upgrade_settle": 30}
+    played = Play(tmp_path).run([{"name": "Wait", "ansible.builtin.debug": {"msg": expression}}], variables={**given, **waits})
+    assert played.result("Wait")["msg"] == seconds
 
 
 def test_a_plan_leaves_alone_who_needs_no_turn() -> None:
