@@ -34,7 +34,7 @@ options:
     description:
       - V(one_by_one), one host after the other. V(canary), the first one is watched for a while before the others follow, and so is
         the first one of those that are only monitored.
-      - V(failure_domain), the hosts of a domain together.
+      - V(failure_domain), the hosts of a domain together, as far as every component keeps its majority and a member.
     type: str
     choices: [one_by_one, canary, failure_domain]
     default: one_by_one

@@ -12,8 +12,11 @@ from typing import Any
 from ansible_collections.monitoring.ha.plugins.module_utils import durations, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component
 from ansible_collections.monitoring.ha.plugins.plugin_utils import lock
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures
 
 STRATEGIES = ("one_by_one", "canary", "failure_domain")
+#: Components of which one member takes over what another one did. Whoever does must not be away itself: one at a time.
+HANDED_OVER = ("load_balancer", "postgresql", "mariadb")
 
 
 @dataclass(frozen=True)
@@ -97,18 +100,41 @@ def order(hosts: Sequence[str], last: Sequence[str]) -> list[str]:
     return [host for host in hosts if host not in leading] + leading
 
 
-def batches(hosts: Sequence[str], strategy: str, domains: Mapping[str, str]) -> tuple[list[str], list[int]]:
+def together(hosts: Sequence[str], groups: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the stack does without all of these hosts at once."""
+    for component in COMPONENTS.values():
+        members = topology.members(component, groups)
+        if failures.bears(component, members, hosts) or (component.name in HANDED_OVER and sum(host in members for host in hosts) > 1):
+            return False
+    return True
+
+
+def borne(hosts: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """``hosts`` in the same order, in as few batches as the stack does without; one that it cannot do without is alone in its batch."""
+    found: list[list[str]] = []
+    for host in hosts:
+        if found and together([*found[-1], host], groups):
+            found[-1].append(host)
+        else:
+            found.append([host])
+    return found
+
+
+def batches(
+    hosts: Sequence[str], strategy: str, domains: Mapping[str, str], groups: Mapping[str, Sequence[str]]
+) -> tuple[list[str], list[int]]:
     """(hosts in order, how many go at once).
 
     ``canary`` differs from ``one_by_one`` in what happens after the first host, not in the order. ``failure_domain``
-    takes the hosts of a domain together; a domain comes when the last of its hosts would.
+    takes the hosts of a domain together, as far as the stack stays whole without them; a domain comes when the last of
+    its hosts would.
     """
     if strategy != "failure_domain":
         return list(hosts), [1] * len(hosts)
     names = [domains.get(host, host) or host for host in hosts]
     lasts = sorted(set(names), key=lambda name: max(n for n, other in enumerate(names) if other == name))
-    groups = [[host for host, name in zip(hosts, names, strict=True) if name == wanted] for wanted in lasts]
-    return [host for group in groups for host in group], [len(group) for group in groups]
+    found = [batch for wanted in lasts for batch in borne([h for h, name in zip(hosts, names, strict=True) if name == wanted], groups)]
+    return [host for batch in found for host in batch], [len(batch) for batch in found]
 
 
 def moves(
@@ -155,6 +181,6 @@ def plan(
     core = [host for host in wanted if host in stack]
     found.fleet = [host for host in wanted if host not in stack]
     domains = {host: str(hostvars[host].get("failure_domain") or "") for host in core}
-    found.turns, found.batches = batches(order(core, last), strategy, domains)
+    found.turns, found.batches = batches(order(core, last), strategy, domains, groups)
     found.canaries = [hosts[0] for hosts in (found.turns, found.fleet) if hosts and strategy == "canary"]
     return found

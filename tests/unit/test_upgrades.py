@@ -6,15 +6,21 @@ import grp
 import json
 import os
 import pwd
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.monitoring.ha.plugins.module_utils import keep, restore_point, rotation, silences, tree, units
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.monitoring.ha.plugins.module_utils import keep, restore_point, rotation, silences, topology, tree, units
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 from ansible_collections.monitoring.ha.plugins.plugin_utils import lock, upgrades
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures
 from ansible_collections.monitoring.ha.plugins.plugin_utils.upgrades import Move
 
 from tests.unit.plays import Play
@@ -73,10 +79,44 @@ def test_versions_change_only_after_a_backup(saved: dict[str, float], longest: s
 
 
 def test_one_at_a_time_unless_domains_are_asked_for() -> None:
-    assert upgrades.batches(["b", "c", "a"], "canary", {}) == (["b", "c", "a"], [1, 1, 1])
+    assert upgrades.batches(["b", "c", "a"], "canary", {}, {}) == (["b", "c", "a"], [1, 1, 1])
     domains = {"a": "east", "b": "east", "c": "west", "d": "west"}
-    assert upgrades.batches(["b", "c", "d", "a"], "failure_domain", domains) == (["c", "d", "b", "a"], [2, 2])
-    assert upgrades.batches(["b", "c"], "failure_domain", {"b": "", "c": ""}) == (["b", "c"], [1, 1])
+    assert upgrades.batches(["b", "c", "d", "a"], "failure_domain", domains, {}) == (["c", "d", "b", "a"], [2, 2])
+    assert upgrades.batches(["b", "c"], "failure_domain", {"b": "", "c": ""}, {}) == (["b", "c"], [1, 1])
+
+
+def split(hosts: Sequence[str], sizes: Sequence[int]) -> list[list[str]]:
+    ends = [sum(sizes[:n]) for n in range(len(sizes) + 1)]
+    return [list(hosts[start:end]) for start, end in pairwise(ends)]
+
+
+def test_the_batches_of_a_domain_are_borne_by_the_stack() -> None:
+    """Of production: of three members of a quorum two are in one domain, and all hosts may be."""
+    inventory = InventoryManager(DataLoader(), [str(ROOT / "inventories" / "production" / "hosts.yml")])
+    groups = {name: [str(host) for host in its.get_hosts()] for name, its in inventory.groups.items()}
+    leader, holder = "sql3", "lb1"
+    core = upgrades.order(topology.stack_hosts(groups), [holder, leader])
+    by_room = {host: "a" if host in groups["domain_a"] else "b" for host in core}
+    for domains in (by_room, dict.fromkeys(core, "a")):
+        hosts, sizes = upgrades.batches(core, "failure_domain", domains, groups)
+        found = split(hosts, sizes)
+        assert sorted(hosts) == sorted(core) and hosts[-1] == leader and max(sizes) > 1
+        assert hosts.index(holder) > max(hosts.index(host) for host in core if domains[host] == "a" and host not in (holder, leader))
+        for batch in found:
+            assert not [words for c in COMPONENTS.values() if (words := failures.bears(c, topology.members(c, groups), batch))], batch
+            for name in ("load_balancer", "postgresql"):
+                assert len(set(batch) & set(groups[name])) <= 1, "whoever takes over is away, too"
+
+
+def test_hosts_that_are_everything_come_one_by_one_whatever_their_domain() -> None:
+    every = ["mon1", "mon2", "mon3"]
+    groups = {"all": every, **dict.fromkeys(("etcd", "postgresql", "load_balancer", "prometheus", "alertmanager", "grafana"), every)}
+    assert upgrades.batches(every, "failure_domain", dict.fromkeys(every, "a"), groups) == (every, [1, 1, 1])
+    pair = {"all": every[:2], "grafana": every[:2]}
+    assert upgrades.batches(every[:2], "failure_domain", dict.fromkeys(every, "a"), pair) == (every[:2], [1, 1])
+    # One that cannot be spared at all has its turn alone.
+    lonely = {"all": every, "etcd": every[:1], "prometheus": every[1:]}
+    assert upgrades.batches(every, "failure_domain", dict.fromkeys(every, "a"), lonely) == (every, [1, 1, 1])
 
 
 LOCKED = {"prometheus": "3.16.0", "node_exporter": "1.12.1", "thanos": "0.42.4"}
