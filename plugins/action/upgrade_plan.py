@@ -33,16 +33,21 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"upgrade_strategy is {strategy!r}: choose one of {', '.join(upgrades.STRATEGIES)}")
         everybody = boolean(given.get("everybody", True))
         unfinished = [str(host) for host in given.get("unfinished") or []]
-        plan = upgrades.plan(
-            given.get("releases") or {},
-            values["groups"],
-            once(values["hostvars"]),
-            lock.read(str(given.get("lock") or "") or None),
-            last=[str(host) for host in given.get("last") or []],
-            strategy=strategy,
-            downgrade=boolean(given.get("downgrade") or False),
-            due=lambda host, moves: everybody or bool(moves) or host in unfinished,
-        )
+        try:
+            plan = upgrades.plan(
+                given.get("releases") or {},
+                values["groups"],
+                once(values["hostvars"]),
+                lock.read(str(given.get("lock") or "") or None),
+                last=[str(host) for host in given.get("last") or []],
+                strategy=strategy,
+                downgrade=boolean(given.get("downgrade") or False),
+                fleet_batch=given.get("fleet_batch", "25%"),
+                fleet_failures=given.get("fleet_failures", 0),
+                due=lambda host, moves: everybody or bool(moves) or host in unfinished,
+            )
+        except ValueError as error:
+            raise AnsibleActionFail(str(error)) from error
         away = [str(host) for host in given.get("away") or [] if host in topology.stack_hosts(values["groups"])]
         plan.problems += [f"{host} could not be looked at: bring it back, or leave it out with --limit 'all:!{host}'" for host in away]
         saved = {host: float(json.loads(said or "{}").get("last_success", 0)) for host, said in (given.get("backups") or {}).items()}

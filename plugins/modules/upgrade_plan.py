@@ -38,6 +38,14 @@ options:
     type: str
     choices: [one_by_one, canary, failure_domain]
     default: one_by_one
+  fleet_batch:
+    description: How many hosts that are only monitored have their turn at once; a number or a percentage.
+    type: raw
+    default: 25%
+  fleet_failures:
+    description: Percentage of those hosts that may fail before the roll-out stops.
+    type: int
+    default: 0
   lock:
     description: A lock file of the site's own, whose components and pins come on top of the collection's.
     type: str
@@ -94,6 +102,15 @@ fleet:
   returned: always
   type: list
   elements: str
+fleet_batches:
+  description: How many of them at once, numbers or percentages; the last one is for all that follow.
+  returned: always
+  type: list
+  elements: raw
+fleet_failures:
+  description: Percentage of them that may fail before the roll-out stops.
+  returned: always
+  type: int
 canaries:
   description: Hosts that are watched for a while before others follow.
   returned: always

@@ -37,6 +37,8 @@ class Move:
 class Plan:
     """turns: hosts one of whose failures a person would notice, in order. batches: how many of them at once. fleet: all others.
 
+    fleet_batches: how many of those at once, numbers or percentages, the last one again and again.
+    fleet_failures: percentage that may fail.
     canaries: hosts that are watched for a while before others follow, the first of the turns and of the fleet.
     right: hosts that need no turn. moves: host → what changes there. problems: why it must not begin, a line each.
     """
@@ -44,6 +46,8 @@ class Plan:
     turns: list[str] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     fleet: list[str] = field(default_factory=list)
+    fleet_batches: list[int | str] = field(default_factory=list)
+    fleet_failures: int = 0
     canaries: list[str] = field(default_factory=list)
     right: list[str] = field(default_factory=list)
     moves: dict[str, list[str]] = field(default_factory=dict)
@@ -137,6 +141,23 @@ def batches(
     return [host for batch in found for host in batch], [len(batch) for batch in found]
 
 
+def batch_of(given: object) -> int | str:
+    """How many hosts at once: a number above 0, or a percentage as text; ValueError for anything else."""
+    text = str(given).strip()
+    number = int(text.removesuffix("%")) if re.fullmatch(r"\d{1,9}%?", text) else 0
+    if number < 1 or (text.endswith("%") and number > 100):
+        raise ValueError(f"upgrade_fleet_batch is {text!r}: give a number of hosts from 1, or a percentage from 1% to 100%")
+    return text if text.endswith("%") else number
+
+
+def budget_of(given: object) -> int:
+    """How many hosts of a hundred may fail; ValueError for anything else."""
+    text = str(given).strip().removesuffix("%")
+    if not re.fullmatch(r"\d{1,3}", text) or int(text) > 100:
+        raise ValueError(f"upgrade_fleet_failures is {str(given)!r}: give a percentage from 0 to 100")
+    return int(text)
+
+
 def moves(
     host: str,
     variables: Mapping[str, Any],
@@ -164,10 +185,12 @@ def plan(
     last: Sequence[str],
     strategy: str,
     downgrade: bool,
+    fleet_batch: object = "25%",
+    fleet_failures: object = 0,
     due: Callable[[str, Sequence[str]], bool] = lambda _host, _moves: True,
 ) -> Plan:
     """The plan of all hosts that were ``looked`` at (host → release → version). due: whether a host with these moves needs a turn."""
-    found = Plan()
+    found = Plan(fleet_failures=budget_of(fleet_failures))
     runs = {host: [c for c in COMPONENTS.values() if host in topology.members(c, groups)] for host in looked}
     for host, running in looked.items():
         ways = moves(host, hostvars[host], running, {c.release: c for c in runs[host] if c.release}, components)
@@ -183,4 +206,5 @@ def plan(
     domains = {host: str(hostvars[host].get("failure_domain") or "") for host in core}
     found.turns, found.batches = batches(order(core, last), strategy, domains, groups)
     found.canaries = [hosts[0] for hosts in (found.turns, found.fleet) if hosts and strategy == "canary"]
+    found.fleet_batches = [*([1] if strategy == "canary" else []), batch_of(fleet_batch)]
     return found

@@ -23,7 +23,7 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils import lock, upgrade
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures
 from ansible_collections.monitoring.ha.plugins.plugin_utils.upgrades import Move
 
-from tests.unit.plays import Play
+from tests.unit.plays import Play, Played
 from tools.steps import ROOT
 
 ROLE = ROOT / "roles" / "upgrade"
@@ -154,6 +154,69 @@ def test_a_canary_is_watched_even_when_the_stack_has_no_turn(tmp_path: Path, can
     waits = {"upgrade_canary_wait": 300, "upgrade_settle": 30}
     played = Play(tmp_path).run([{"name": "Wait", "ansible.builtin.debug": {"msg": expression}}], variables={**given, **waits})
     assert played.result("Wait")["msg"] == seconds
+
+
+@pytest.mark.parametrize(("given", "batch"), [(2, 2), ("2", 2), ("25%", "25%"), ("100%", "100%"), (80, 80)])
+def test_the_fleet_comes_as_many_at_a_time_as_the_inventory_says(given: object, batch: object) -> None:
+    assert (planned(fleet_batch=given).fleet_batches, planned(fleet_batch=given, strategy="canary").fleet_batches) == ([batch], [1, batch])
+
+
+@pytest.mark.parametrize("given", [0, "0%", -1, "101%", "half", "", "2.5%", None])
+def test_a_batch_of_nobody_is_refused_by_the_plan(given: object) -> None:
+    with pytest.raises(ValueError, match=r"upgrade_fleet_batch is '.*': give a number of hosts from 1, or a percentage") as caught:
+        planned(fleet_batch=given)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_fleet_has_a_budget_of_a_percentage() -> None:
+    assert [planned(fleet_failures=given).fleet_failures for given in (0, "5", "50%", 100)] == [0, 5, 50, 100]
+    for given in (-1, 101, "some", ""):
+        with pytest.raises(ValueError, match=r"upgrade_fleet_failures is '.*': give a percentage from 0 to 100"):
+            planned(fleet_failures=given)
+
+
+PLAN = """
+- name: Plan
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: Plan
+      monitoring.ha.upgrade_plan:
+        releases: "{{ dict(groups.fleet | zip([{}] * groups.fleet | length)) }}"
+        fleet_batch: "{{ upgrade_fleet_batch }}"
+        fleet_failures: "{{ upgrade_fleet_failures }}"
+      run_once: true
+      register: upgrade_plan
+    - name: Who has a turn
+      ansible.builtin.add_host: {name: "{{ item }}", groups: [upgrade_fleet]}
+      loop: "{{ upgrade_plan.fleet }}"
+"""
+
+
+def rolled_out(tmp_path: Path, **inventory: object) -> Played:
+    """The plays with turns, as the playbook has them, with a task that fails on web2 alone instead of the turn itself."""
+    plays = {its["name"]: its for its in yaml.safe_load((ROOT / "playbooks" / "upgrade.yml").read_text(encoding="utf-8"))}
+    turns = [{**plays[name], "roles": []} for name in ("Turns", "Turns of those that are only monitored")]
+    turns[1]["tasks"] = [
+        {"name": "Together", "ansible.builtin.debug": {"msg": "together: {{ ansible_play_batch | join(' ') }}"}},
+        {"name": "A turn", "ansible.builtin.fail": {"msg": "no good"}, "when": "inventory_hostname == 'web2'"},
+    ]
+    hosts = {f"web{n}": {"ansible_connection": "local"} for n in range(1, 6)}
+    site = {"all": {"children": {"fleet": {"hosts": hosts, "vars": inventory}, "monitored": {"children": {"fleet": {}}}}}}
+    return Play(tmp_path).site([*yaml.safe_load(PLAN), *turns], inventory=site)
+
+
+def test_what_the_inventory_says_of_the_fleet_holds(tmp_path: Path) -> None:
+    done = rolled_out(tmp_path, upgrade_fleet_batch=2, upgrade_fleet_failures=0)
+    assert done.code == 2 and "together: web1 web2" in done.said and "together: web3" not in done.said, done.said
+    done = rolled_out(tmp_path, upgrade_fleet_batch="40%", upgrade_fleet_failures=50)
+    assert done.code == 2 and all(f"together: {hosts}" in done.said for hosts in ("web1 web2", "web3 web4", "web5")), done.said
+    assert "WARNING" not in done.said, "of a group that has nobody in it"
+
+
+def test_what_is_no_batch_is_one_clear_line(tmp_path: Path) -> None:
+    done = rolled_out(tmp_path, upgrade_fleet_batch="some", upgrade_fleet_failures=0)
+    assert "upgrade_fleet_batch is 'some': give a number" in done.message("Plan") and "together" not in done.said
 
 
 def test_a_plan_leaves_alone_who_needs_no_turn() -> None:
