@@ -6,7 +6,9 @@ import grp
 import json
 import os
 import pwd
-from collections.abc import Sequence
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -217,6 +219,89 @@ def test_what_the_inventory_says_of_the_fleet_holds(tmp_path: Path) -> None:
 def test_what_is_no_batch_is_one_clear_line(tmp_path: Path) -> None:
     done = rolled_out(tmp_path, upgrade_fleet_batch="some", upgrade_fleet_failures=0)
     assert "upgrade_fleet_batch is 'some': give a number" in done.message("Plan") and "together" not in done.said
+
+
+def turns(tmp_path: Path, hosts: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any], **steps: object) -> Played:
+    """Turns of hosts, one after the other unless ``batch`` says otherwise; a step is a list of tasks instead of those of the role."""
+    tasks = tmp_path / "tasks"
+    shutil.copytree(ROLE / "tasks", tasks, dirs_exist_ok=True)
+    for step in ("prepare", "change", "rejoin", "prove", "finish"):
+        (tasks / f"{step}.yml").write_text(yaml.safe_dump(steps.get(step, [])), encoding="utf-8")
+    own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+    given = {"upgrade_aside": [], "upgrade_lost": own["upgrade_lost"], "upgrade_plan": {"turns": list(hosts), "fleet": []}, **variables}
+    play = {
+        **{"name": "Turns", "hosts": "all", "gather_facts": False, "serial": steps.get("batch", 1), "max_fail_percentage": 0},
+        "tasks": [{"name": "A turn", "ansible.builtin.include_tasks": str(tasks / "main.yml")}],
+    }
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    site = {"all": {"hosts": {name: {**local, **its} for name, its in hosts.items()}}}
+    return Play(tmp_path).site([play], inventory=site, variables=given)
+
+
+#: A host whose connection is refused.
+GONE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_retries": 0}
+FAIL = {"name": "Fail", "ansible.builtin.fail": {"msg": "no good"}}
+TOUCH = {"name": "Touch", "ansible.builtin.debug": {"msg": "touched {{ inventory_hostname }}"}}
+
+
+def test_a_host_that_is_lost_has_an_account_of_its_turn_and_no_other_is_touched(tmp_path: Path) -> None:
+    for roll_back in (True, False):
+        done = turns(tmp_path, {"mon1": GONE, "mon2": {}}, {"upgrade_roll_back": roll_back}, prepare=[TOUCH], change=[FAIL])
+        said = "no good. It cannot be reached, or did not come back; it stays drained and silenced: repair it and run this again."
+        assert done.code == 2 and done.message("Stop here") == said
+        assert "touched mon1" in done.said and "touched mon2" not in done.said
+
+
+def test_one_that_is_lost_among_others_stops_the_next_batch(tmp_path: Path) -> None:
+    look = {"name": "Look", "ansible.builtin.ping": {}}
+    done = turns(tmp_path, {"mon1": {}, "mon2": GONE, "mon3": {}}, {"upgrade_roll_back": True}, prepare=[TOUCH], change=[look], batch=2)
+    assert done.code != 0 and "touched mon1" in done.said and "touched mon3" not in done.said, done.said
+    assert "mon2: lost in its turn; it stays drained and silenced, and no other host is touched" in done.said
+
+
+def test_what_fails_on_the_way_back_does_not_hide_what_came_of_it(tmp_path: Path) -> None:
+    astray = {"name": "Rejoin", "ansible.builtin.fail": {"msg": "no socket"}}
+    done = turns(tmp_path, {"mon1": {}}, {"upgrade_roll_back": False}, change=[FAIL], rejoin=[astray])
+    said = "no good. The host was left as it is, as upgrade_roll_back says, and is not back in rotation: no socket."
+    assert done.message("Stop here") == said
+
+
+def test_the_account_of_a_turn_says_what_came_of_it(tmp_path: Path) -> None:
+    tasks = yaml.safe_load((ROLE / "tasks" / "roll_back.yml").read_text(encoding="utf-8"))
+    back, whole = {"changes": ["a.service"]}, {"failures": 0, "msg": "all is well"}
+    well: dict[str, Any] = {
+        "upgrade_restored": back,
+        "verify_report": whole,
+        "verify_database": {},
+        "verify_galera": {},
+        "upgrade_aside": [],
+    }
+    cases: dict[str, dict[str, Any]] = {
+        "Brought back to what ran before (a.service); the stack is whole.": {},
+        "Brought back to what ran before (nothing had been changed); the stack is whole.": {"upgrade_restored": {"changes": []}},
+        "Brought back to what ran before (a.service), and yet not whole: one | two | gone": {
+            "verify_report": {"failures": 1, "msg": "one\ntwo"},
+            "verify_galera": {"unreachable": True, "msg": "gone"},
+        },
+        "Brought back to what ran before (a.service), and yet not whole: all is well | gone": {
+            "verify_database": {"unreachable": True, "msg": "gone"}
+        },
+        "Brought back to what ran before (a.service), and yet not back among the others: HAProxy": {"upgrade_astray": "HAProxy"},
+        "It could not be brought back: apt; nor into rotation: HAProxy": {"upgrade_restored": {"msg": "apt"}, "upgrade_astray": "HAProxy"},
+        "the stack is whole; data of before are in /a, /b/before-upgrade.": {"upgrade_aside": [{"data": "/a"}, {"data": "/b"}]},
+    }
+    account = tasks[-1]
+    told = [
+        task
+        for n, case in enumerate(cases.values())
+        for task in (
+            {**account, "name": f"Account {n}", "vars": {**account["vars"], "upgrade_roll_back": True, **well, **case}},
+            {"name": f"Told {n}", "ansible.builtin.debug": {"var": "upgrade_outcome"}},
+        )
+    ]
+    done = Play(tmp_path).run(told)
+    for n, words in enumerate(cases):
+        assert words in done.result(f"Told {n}")["upgrade_outcome"]
 
 
 def test_a_plan_leaves_alone_who_needs_no_turn() -> None:
