@@ -6,6 +6,8 @@ from __future__ import annotations
 
 #: Where a host's restore point is kept; see ``restore_point``.
 RESTORE_POINT = "/var/lib/monitoring-ha/restore-point.json"
+#: Where the packages of before are kept, as an archive offers the newest version only.
+PACKAGES = "/var/lib/monitoring-ha/packages"
 
 
 def named(path: str, point: str = RESTORE_POINT) -> bool:

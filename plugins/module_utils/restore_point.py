@@ -10,9 +10,11 @@ they are: releases and trees that a unit or a restore point names are not cleare
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +25,9 @@ from ansible_collections.monitoring.ha.plugins.module_utils import keep, tree, u
 
 #: A release in a unit file: (component, version).
 RELEASE = re.compile(r"/opt/monitoring-ha/([\w.-]+)/([\w.+~-]+)-[0-9a-f]{8}/")
+
+#: Where apt keeps what it has fetched.
+ARCHIVES = "/var/cache/apt/archives"
 
 
 class RestoreError(RuntimeError):
@@ -94,6 +99,27 @@ def package_versions(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def kept_file(name: str, version: str, directory: str) -> str:
+    """The file of a package, as apt names it, in a directory; empty without one."""
+    beginning = os.path.join(directory, f"{name}_{version.replace(':', '%3a')}_")
+    return next(iter(glob.glob(f"{glob.escape(beginning)}*.deb")), "")
+
+
+def keep_packages(versions: Mapping[str, str], directory: str = keep.PACKAGES, archives: str = ARCHIVES) -> list[str]:
+    """Keep the packages' files of these versions, from apt's own cache, else from where they come from; those that are not to be had."""
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    for name, version in versions.items():
+        if not version or kept_file(name, version, directory):
+            continue
+        if cached := kept_file(name, version, archives):
+            shutil.copy2(cached, directory)
+        else:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                command = ["apt-get", "download", "--quiet", f"{name}={version}"]
+                subprocess.run(command, cwd=directory, capture_output=True, timeout=120, check=False)
+    return [f"{name} {version}" for name, version in versions.items() if version and not kept_file(name, version, directory)]
+
+
 def look(wanted: Mapping[str, str], packages: Sequence[str] = ()) -> Point:
     """The host as it is now. wanted: unit → directory of its configuration."""
     return Point(time.time(), [state(unit, directory) for unit, directory in wanted.items()], package_versions(packages))
@@ -113,8 +139,9 @@ def load(path: str = keep.RESTORE_POINT) -> Point | None:
         raise RestoreError(f"{path}: it cannot be read: {error}") from error
 
 
-def forget(path: str = keep.RESTORE_POINT) -> bool:
-    """Drop the point; whether there was one."""
+def forget(path: str = keep.RESTORE_POINT, directory: str = keep.PACKAGES) -> bool:
+    """Drop the point and the packages that were kept for it; whether there was one."""
+    shutil.rmtree(directory, ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
         return True
@@ -155,15 +182,19 @@ def put_back(before: UnitState, now: UnitState) -> None:
             os.unlink(units.record_path(before.unit))
 
 
-def packages_back(point: Point) -> list[str]:
+def packages_back(point: Point, directory: str = keep.PACKAGES) -> list[str]:
     """Install the versions of before; those that were changed. RestoreError with apt's words when it cannot."""
     now = package_versions(list(point.packages))
     wanted = [f"{name}={version}" for name, version in point.packages.items() if version and now[name] != version]
     if wanted:
         # The service is started by what follows, with its configuration of before.
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        command = ["apt-get", "install", "--quiet", "--assume-yes", "--allow-downgrades", "--no-install-recommends", *wanted]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        files = [kept_file(*its.split("=", 1), directory) or its for its in wanted]
+        command = ["apt-get", "install", "--quiet", "--assume-yes", "--allow-downgrades", "--no-install-recommends", *files]
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise RestoreError(f"{' '.join(wanted)}: {error}") from error
         if done.returncode:
             raise RestoreError(f"{' '.join(wanted)}: {' | '.join(done.stderr.strip().splitlines()[-3:])}")
     return wanted
@@ -179,11 +210,14 @@ def restore(point: Point, *, check: bool) -> list[str]:
     told = [f"{unit}: {', '.join(words)}" for unit, words in changes.items()]
     if check:
         return told
-    told += packages_back(point)
     for its in point.units:
         put_back(its, now[its.unit])
-    units.systemctl("daemon-reload")
     refused = []
+    try:
+        told += packages_back(point)
+    except RestoreError as error:
+        refused.append(str(error))
+    units.systemctl("daemon-reload")
     for its in point.units:
         if its.unit not in changes:
             continue

@@ -12,6 +12,7 @@ author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Keeps, for each unit, its files, the configuration tree that counts and what it was started with, and the versions of packages.
   - Going back swaps the trees, writes the unit files, installs the packages of before, and restarts exactly the units that were changed.
+    What cannot be brought back is told at the end; all else is brought back nevertheless.
   - Data are not part of it.
 attributes:
   check_mode:
@@ -37,6 +38,10 @@ options:
     type: list
     elements: str
     default: []
+  keep_packages:
+    description: Whether their files are kept as well, where they can be had; archives offer the newest version only.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -82,6 +87,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["looked", "saved", "restored", "absent"], "required": True},
             "units": {"type": "dict", "default": {}},
             "packages": {"type": "list", "elements": "str", "default": []},
+            "keep_packages": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -92,6 +98,8 @@ def main() -> None:
             unfinished = restore_point.load() is not None
             if given["state"] == "saved" and not module.check_mode:
                 restore_point.save(point)
+                for lacking in restore_point.keep_packages(point.packages) if given["keep_packages"] else []:
+                    module.warn(f"{lacking}: nobody offers this version any more, so that the way back to it is closed")
             found = {name: version for its in point.units for name, version in restore_point.releases(its.files).items()}
             owners = restore_point.owners(list(given["units"]))
             module.exit_json(changed=False, releases=found, packages=owners, unfinished=unfinished)

@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -522,6 +523,64 @@ def test_what_was_not_changed_is_not_restarted(host: Host) -> None:
     assert host.log == ["daemon-reload"]
 
 
+class Apt:
+    """``apt-get`` and ``dpkg-query``. offers: what can be fetched."""
+
+    def __init__(self, installed: str, *offers: str) -> None:
+        self.installed, self.offers, self.log = installed, offers, list[list[str]]()
+
+    def __call__(self, command: list[str], **given: Any) -> subprocess.CompletedProcess[str]:
+        self.log.append(command)
+        if command[0] == "dpkg-query":
+            return subprocess.CompletedProcess(command, 0, f"tiny {self.installed} installed\n", "")
+        if command[1] == "download" and command[-1] in self.offers:
+            (Path(given["cwd"]) / f"{command[-1].replace('=', '_').replace(':', '%3a')}_amd64.deb").touch()
+        well = command[-1] in self.offers or Path(command[-1]).is_file()
+        if command[1] == "install" and well:
+            self.installed = "1:1.0-1"
+        return subprocess.CompletedProcess(command, 0 if well else 100, "", "" if well else "E: Version '1:1.0-1' for 'tiny' was not found")
+
+
+def test_what_can_be_put_back_is_when_a_package_cannot(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", Apt("1:1.0-1"))
+    point = restore_point.look({"tiny.service": str(host.etc)}, ["tiny"])
+    host.install("2", "new")
+    monkeypatch.setattr(subprocess, "run", Apt("1:2.0-1"))
+    with pytest.raises(restore_point.RestoreError, match=r"tiny=1:1\.0-1: E: Version '1:1\.0-1' for 'tiny' was not found"):
+        restore_point.restore(point, check=False)
+    assert host.text == "old" and host.log[-1] == "restart tiny.service"
+
+    def late(command: list[str], **_given: Any) -> subprocess.CompletedProcess[str]:
+        if command[0] == "apt-get":
+            raise subprocess.TimeoutExpired(command, 600)
+        return subprocess.CompletedProcess(command, 0, "tiny 1:2.0-1 installed\n", "")
+
+    host.install("2", "new")
+    monkeypatch.setattr(subprocess, "run", late)
+    with pytest.raises(restore_point.RestoreError, match="timed out after 600 seconds"):
+        restore_point.restore(point, check=False)
+    assert host.text == "old"
+
+
+def test_packages_of_before_are_kept_and_come_back_without_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, cache = tmp_path / "kept", tmp_path / "archives"
+    cache.mkdir()
+    wanted = {"tiny": "1:1.0-1", "absent": ""}
+    monkeypatch.setattr(subprocess, "run", Apt("1:1.0-1"))
+    assert restore_point.keep_packages(wanted, str(kept), str(cache)) == ["tiny 1:1.0-1"]
+    monkeypatch.setattr(subprocess, "run", Apt("1:1.0-1", "tiny=1:1.0-1"))
+    assert restore_point.keep_packages(wanted, str(kept), str(cache)) == []
+    shutil.move(kept / "tiny_1%3a1.0-1_amd64.deb", cache)
+    offline = Apt("1:2.0-1")
+    monkeypatch.setattr(subprocess, "run", offline)
+    assert restore_point.keep_packages(wanted, str(kept), str(cache)) == [] and offline.log == []
+    point = restore_point.Point(0.0, [], wanted)
+    assert restore_point.packages_back(point, str(kept)) == ["tiny=1:1.0-1"]
+    assert offline.log[-1][-1] == str(kept / "tiny_1%3a1.0-1_amd64.deb") and offline.installed == "1:1.0-1"
+    restore_point.forget(str(tmp_path / "point.json"), str(kept))
+    assert not kept.exists()
+
+
 def test_a_unit_that_was_not_there_is_stopped_and_goes(host: Host) -> None:
     point = restore_point.look({"later.service": ""})
     assert point.units[0].active is False
@@ -533,11 +592,12 @@ def test_a_unit_that_was_not_there_is_stopped_and_goes(host: Host) -> None:
 
 def test_a_point_outlives_a_run_and_is_forgotten(host: Host, tmp_path: Path) -> None:
     path = str(tmp_path / "point.json")
-    assert restore_point.load(path) is None and not restore_point.forget(path)
+    kept = str(tmp_path / "packages")
+    assert restore_point.load(path) is None and not restore_point.forget(path, kept)
     restore_point.save(host.look(), path)
     found = restore_point.load(path)
     assert found is not None and found.units == host.look().units
-    assert restore_point.forget(path) and restore_point.load(path) is None
+    assert restore_point.forget(path, kept) and restore_point.load(path) is None
 
 
 def test_the_configuration_of_before_is_not_cleared_away(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
