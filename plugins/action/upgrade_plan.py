@@ -33,6 +33,11 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"upgrade_strategy is {strategy!r}: choose one of {', '.join(upgrades.STRATEGIES)}")
         everybody = boolean(given.get("everybody", True))
         unfinished = [str(host) for host in given.get("unfinished") or []]
+        turns = given.get("turns") or {}
+        try:
+            done = upgrades.had(turns, str(given.get("reason") or ""), str(given.get("resume") or ""))
+        except ValueError as error:
+            raise AnsibleActionFail(f"upgrade_resume: {error}") from error
         try:
             plan = upgrades.plan(
                 given.get("releases") or {},
@@ -44,7 +49,7 @@ class ActionModule(ActionBase):
                 downgrade=boolean(given.get("downgrade") or False),
                 fleet_batch=given.get("fleet_batch", "25%"),
                 fleet_failures=given.get("fleet_failures", 0),
-                due=lambda host, moves: everybody or bool(moves) or host in unfinished,
+                due=lambda host, moves: (everybody and host not in done) or bool(moves) or host in unfinished,
             )
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from error

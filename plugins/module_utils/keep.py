@@ -6,6 +6,8 @@ from __future__ import annotations
 
 #: Where a host's restore point is kept; see ``restore_point``.
 RESTORE_POINT = "/var/lib/monitoring-ha/restore-point.json"
+#: Where a host remembers that its turn in a roll-out ended well, until the roll-out has.
+TURNS = "/var/lib/monitoring-ha/turns.json"
 #: Where the packages of before are kept, as an archive offers the newest version only.
 PACKAGES = "/var/lib/monitoring-ha/packages"
 

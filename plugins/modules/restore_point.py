@@ -26,8 +26,9 @@ options:
     description:
       - V(looked) only looks. V(saved) remembers the host as it is.
       - V(restored) goes back to what was remembered, V(absent) forgets it.
+      - V(ended) forgets that the host has had its turn, as the whole roll-out for O(reason) has ended.
     type: str
-    choices: [looked, saved, restored, absent]
+    choices: [looked, saved, restored, absent, ended]
     required: true
   units:
     description: Name of each unit to the directory of its configuration, empty for none.
@@ -38,6 +39,12 @@ options:
     type: list
     elements: str
     default: []
+  reason:
+    description:
+      - Of the roll-out. With V(absent) the host remembers that its turn for this reason ended well, empty for no need to; the rest of an
+        interrupted roll-out passes over it.
+    type: str
+    default: ''
   keep_packages:
     description: Whether their files are kept as well, where they can be had; archives offer the newest version only.
     type: bool
@@ -69,12 +76,18 @@ unfinished:
   description: Whether something is remembered, so that a change did not come to its end here.
   returned: when O(state) is V(looked) or V(saved)
   type: bool
+turns:
+  description: Reasons of roll-outs that have not ended, in which the host's turn ended well, to the seconds since then.
+  returned: when O(state) is V(looked) or V(saved)
+  type: dict
 changes:
   description: What was brought back, a line each.
   returned: when O(state) is V(restored)
   type: list
   elements: str
 """
+
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitoring.ha.plugins.module_utils import restore_point, tree, units
@@ -84,9 +97,10 @@ def main() -> None:
     """Arguments in, result out."""
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["looked", "saved", "restored", "absent"], "required": True},
+            "state": {"type": "str", "choices": ["looked", "saved", "restored", "absent", "ended"], "required": True},
             "units": {"type": "dict", "default": {}},
             "packages": {"type": "list", "elements": "str", "default": []},
+            "reason": {"type": "str", "default": ""},
             "keep_packages": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -102,8 +116,13 @@ def main() -> None:
                     module.warn(f"{lacking}: nobody offers this version any more, so that the way back to it is closed")
             found = {name: version for its in point.units for name, version in restore_point.releases(its.files).items()}
             owners = restore_point.owners(list(given["units"]))
-            module.exit_json(changed=False, releases=found, packages=owners, unfinished=unfinished)
+            turns = restore_point.turns(time.time())
+            module.exit_json(changed=False, releases=found, packages=owners, unfinished=unfinished, turns=turns)
+        if given["state"] == "ended":
+            module.exit_json(changed=restore_point.forget_turn(given["reason"], time.time(), check=module.check_mode))
         if given["state"] == "absent":
+            if given["reason"] and not module.check_mode:
+                restore_point.note_turn(given["reason"], time.time())
             module.exit_json(changed=False if module.check_mode else restore_point.forget())
         kept = restore_point.load()
         if kept is None:

@@ -59,6 +59,19 @@ options:
     description: Whether hosts whose versions stay as they are have their turn, too.
     type: bool
     default: true
+  turns:
+    description: Host to what M(monitoring.ha.restore_point) returns as C(turns), reasons to the seconds since its turn ended well.
+    type: dict
+    default: {}
+  reason:
+    description: Reason of this roll-out, by which O(turns) are told.
+    type: str
+    default: ''
+  resume:
+    description: How long ago, as C(3d), such a turn may be for the host not to need another one in spite of O(everybody). Empty for any
+      host's having one.
+    type: str
+    default: ''
   unfinished:
     description: Hosts whose last turn did not come to its end, which have one in any case.
     type: list

@@ -98,6 +98,14 @@ def outdated(saved: Mapping[str, float], longest: str, now: float) -> str:
     return f"{found}, and upgrade_backup_max_age is {longest}: run the playbook backup first, or leave that variable empty"
 
 
+def had(turns: Mapping[str, Mapping[str, float]], reason: str, longest: str) -> list[str]:
+    """Hosts whose turn in the same roll-out ended well, not longer than ``longest`` ago; empty for a roll-out that begins anew.
+
+    turns: host → reason → seconds since then.
+    """
+    return [host for host, ages in turns.items() if longest and ages.get(reason, float("inf")) <= durations.seconds(longest)]
+
+
 def order(hosts: Sequence[str], last: Sequence[str]) -> list[str]:
     """``hosts`` with those that lead something at the end, the most important one last."""
     leading = [host for host in dict.fromkeys(last) if host in hosts]

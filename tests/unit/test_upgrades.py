@@ -310,6 +310,75 @@ def test_a_plan_leaves_alone_who_needs_no_turn() -> None:
     assert (plan.turns, plan.batches, plan.fleet, plan.right) == (["mon1"], [1], [], ["mon2", "web1"])
 
 
+AGES = {"mon1": {"reboot": 7200.0}, "mon2": {"packages": 60.0}, "web1": {"reboot": 0.0, "packages": 1e6}}
+
+
+@pytest.mark.parametrize(
+    ("reason", "longest", "hosts"),
+    [
+        ("reboot", "1d", ["mon1", "web1"]),
+        ("reboot", "1h", ["web1"]),
+        ("packages", "3d", ["mon2"]),
+        ("certificates", "3d", []),
+        ("reboot", "", []),
+    ],
+)
+def test_who_has_had_a_turn_in_a_roll_out_that_has_not_ended(reason: str, longest: str, hosts: list[str]) -> None:
+    assert upgrades.had(AGES, reason, longest) == hosts
+
+
+def test_an_interrupted_roll_out_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    def turns_of(name: str, **given: object) -> dict[str, Any]:
+        told = {"releases": {host: {"node_exporter": "{{ newest }}"} for host in ("mon1", "mon2", "web1")}, "turns": AGES, **given}
+        return {"name": name, "monitoring.ha.upgrade_plan": told, "run_once": True}
+
+    tasks = [
+        turns_of("Reboots", reason="reboot", resume="3d"),
+        turns_of("Anew", reason="reboot", resume=""),
+        turns_of("Unfinished", reason="reboot", resume="3d", unfinished=["mon1"]),
+        turns_of("Astray", reason="reboot", resume="soon"),
+    ]
+    site = {"all": {"children": {"monitored": {"hosts": {host: {"ansible_connection": "local"} for host in ("mon1", "mon2", "web1")}}}}}
+    newest = lock.read(None)["node_exporter"]["version"]
+    done = Play(tmp_path).site([{"hosts": "all", "gather_facts": False, "tasks": tasks}], inventory=site, variables={"newest": newest})
+    assert done.result("Reboots")["fleet"] == ["mon2"] and done.result("Reboots")["right"] == ["mon1", "web1"]
+    assert done.result("Anew")["fleet"] == ["mon1", "mon2", "web1"] and done.result("Unfinished")["fleet"] == ["mon1", "mon2"]
+    assert done.message("Astray").startswith("upgrade_resume: 'soon' is not a duration")
+
+
+def test_a_host_remembers_its_turn_until_the_roll_out_has_ended(tmp_path: Path) -> None:
+    path = str(tmp_path / "turns.json")
+    assert restore_point.turns(100.0, path) == {} and not restore_point.forget_turn("reboot", 100.0, path)
+    restore_point.note_turn("reboot", 100.0, path)
+    restore_point.note_turn("packages", 160.0, path)
+    assert restore_point.turns(200.0, path) == {"reboot": 100.0, "packages": 40.0}
+    assert restore_point.forget_turn("reboot", 200.0, path, check=True) and "reboot" in restore_point.turns(200.0, path)
+    assert restore_point.forget_turn("reboot", 200.0, path) and restore_point.turns(200.0, path) == {"packages": 40.0}
+    assert restore_point.forget_turn("packages", 200.0, path) and not Path(path).exists()
+    Path(path).write_text("[1", encoding="utf-8")
+    assert restore_point.turns(200.0, path) == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "given", "runs"),
+    [
+        ("end", {"upgrade_reason": "reboot", "upgrade_missing": []}, True),
+        ("end", {"upgrade_reason": "reboot", "upgrade_missing": ["web1"]}, False),
+        ("end", {"upgrade_reason": "version", "upgrade_missing": []}, False),
+        ("look", {"upgrade_reason": "reboot", "upgrade_resume": ""}, True),
+        ("look", {"upgrade_reason": "reboot", "upgrade_resume": "3d"}, False),
+        ("look", {"upgrade_reason": "packages", "upgrade_resume": ""}, False),
+        ("look", {"upgrade_reason": "reboot", "upgrade_resume": "", "upgrade_looked": {"unreachable": True}}, False),
+    ],
+)
+def test_a_roll_out_ends_when_nobody_is_missing_or_another_one_begins(tmp_path: Path, file: str, given: dict[str, Any], runs: bool) -> None:
+    tasks = yaml.safe_load((ROLE / "tasks" / f"{file}.yml").read_text(encoding="utf-8"))
+    (task,) = [its for its in tasks if its.get("monitoring.ha.restore_point", {}).get("state") == "ended"]
+    told = {"name": "End", "ansible.builtin.debug": {"msg": task["monitoring.ha.restore_point"]["reason"]}, "when": task["when"]}
+    done = Play(tmp_path).run([told], variables={"upgrade_looked": {"turns": {"reboot": 60.0}}, **given})
+    assert ("skipped" not in done.results["End"]) is runs
+
+
 def test_a_plan_tells_every_problem_and_a_version_that_nobody_knows() -> None:
     older = {**LOCKED, "prometheus": "3.14.0"}
     problems = planned(older).problems

@@ -107,6 +107,9 @@ def test_every_host_is_rebooted(stack: Stack) -> None:
         done = upgraded("reboot")
     assert done.code == 0, done.output
     assert all(stack.container(host).attrs["State"]["StartedAt"] != boots[host] for host in HOSTS)
+    for host in HOSTS:
+        left = stack.run(host, "ls /var/lib/monitoring-ha/turns.json", check=False)
+        assert left.startswith("ls: "), "the next roll-out would pass over it"
 
 
 def test_every_certificate_is_renewed(stack: Stack) -> None:
