@@ -81,6 +81,16 @@ def test_versions_change_only_after_a_backup(saved: dict[str, float], longest: s
     assert (words in said) if words else said == ""
 
 
+@pytest.mark.parametrize(("reason", "asked"), [("version", True), ("packages", True), ("reboot", False), ("certificates", False)])
+def test_a_backup_is_asked_for_where_what_keeps_the_data_changes(tmp_path: Path, reason: str, asked: bool) -> None:
+    tasks = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "look.yml").read_text(encoding="utf-8"))}
+    told = {"name": "Asked", "ansible.builtin.debug": {}, "when": tasks["When was Grafana backed up?"]["when"]}
+    site = {"all": {"children": {"backup": {"hosts": {"mon1": {"ansible_connection": "local"}}}}}}
+    play = {"hosts": "all", "gather_facts": False, "tasks": [told]}
+    done = Play(tmp_path).site([play], inventory=site, variables={"upgrade_reason": reason})
+    assert ("skipped" not in done.results["Asked"]) is asked
+
+
 def test_one_at_a_time_unless_domains_are_asked_for() -> None:
     assert upgrades.batches(["b", "c", "a"], "canary", {}, {}) == (["b", "c", "a"], [1, 1, 1])
     domains = {"a": "east", "b": "east", "c": "west", "d": "west"}
