@@ -64,7 +64,6 @@ EXAMPLES = r"""
     step: choose
     options:
       wanted: core
-      allowed: true
       directory: drill-report
       pki_directory: "{{ inventory_dir }}/.pki"
   run_once: true

@@ -49,7 +49,6 @@ class Options:
     """
 
     directory: Path
-    allowed: bool = False
     wanted: list[str] = field(default_factory=list)
     beyond: bool = False
     repeat: int = 1
@@ -77,7 +76,7 @@ class Options:
         found["directory"] = Path(str(given["directory"])).expanduser().absolute()
         # A variable of the command line is text, and "false" is not true.
         kinds: dict[str, Callable[[Any], Any]] = {"repeat": int, "index": int, "seconds": float, "patience": float, "settle": float}
-        kinds |= dict.fromkeys(("allowed", "beyond", "stage", "going_on"), boolean)
+        kinds |= dict.fromkeys(("beyond", "stage", "going_on"), boolean)
         for name, kind in kinds.items():
             try:
                 found |= {name: kind(found[name])} if name in found else {}
@@ -129,10 +128,16 @@ def running(options: Options) -> int:
 # --- choose ---------------------------------------------------------------------------------------------------------
 
 
+def allowed(variables: Mapping[str, Any]) -> bool:
+    """Whether a host's variables say that it may be drilled. What is neither yes nor no says nothing."""
+    return bool(boolean(variables.get("drills_allowed") or False, strict=False))
+
+
 def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     """What is drilled. DrillError where drills are not allowed, or nothing can be measured."""
-    if not options.allowed:
-        raise DrillError("drills break things on purpose: set drills_allowed: true in an inventory that may be drilled")
+    if silent := [host for host in topology.stack_hosts(stack.groups) if not allowed(stack.hostvars[host])]:
+        remedy = "set drills_allowed: true in an inventory that may be drilled"
+        raise DrillError(f"drills break things on purpose: {remedy}; not said of {', '.join(silent)}")
     known = failures.load()
     if not options.wanted:
         raise DrillError(f"say what is drilled: -e drill=NAME (or a list, a pattern, core, all); there are: {', '.join(known)}")

@@ -33,7 +33,7 @@ def stack(pki: str = "/nowhere", **of_mon1: Any) -> Stack:
 
 
 def options(directory: Path, **given: Any) -> Options:
-    return Options.of({"directory": str(directory), "allowed": True, "wanted": "haproxy_killed", **given})
+    return Options.of({"directory": str(directory), "wanted": "haproxy_killed", **given})
 
 
 # --- what is refused ------------------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ def options(directory: Path, **given: Any) -> Options:
         ({}, "say what is drilled"),
         ({"drill": "haproxy_killed", "drill_host": "mon9"}, "haproxy_killed cannot strike mon9"),
         ({"drill": "haproxy_killed", "drill_objectives": {"haproxy_killed": {"defalt": 1}}}, "drill_objectives.haproxy_killed"),
-        ({"drill": "haproxy_killed", "drills_allowed": "perhaps"}, "argument 'drill_allowed' is of type str"),
+        ({"drill": "haproxy_killed", "drills_allowed": "perhaps"}, "not said of mon1, mon2, mon3"),
     ],
 )
 def test_a_run_that_makes_no_sense_touches_nothing(tmp_path: Path, words: dict[str, Any], said: str) -> None:
@@ -65,6 +65,30 @@ def test_drills_are_refused_where_no_inventory_allows_them(tmp_path: Path) -> No
     assert done.returncode == 2 and "drills_allowed: true" in " ".join((done.stdout + done.stderr).split())
 
 
+@pytest.mark.parametrize(
+    ("said", "silent"),
+    [
+        ({"mon1": True, "mon2": False, "mon3": True}, "mon2"),
+        ({"mon1": False, "mon2": "yes", "mon3": "true"}, "mon1"),
+        ({"mon1": True}, "mon2, mon3"),
+        ({"fleet": True}, "mon1, mon2, mon3"),
+    ],
+)
+def test_every_host_of_the_stack_has_to_allow_drills(tmp_path: Path, said: dict[str, Any], silent: str) -> None:
+    # The first host of the inventory, for which the play runs, has no more to say than any other.
+    groups = {**DEMO, "all": ["fleet", *DEMO["all"]], "monitored": ["fleet", *DEMO["all"]]}
+    hostvars = {host: {**HOSTVARS.get(host, {}), **({"drills_allowed": said[host]} if host in said else {})} for host in groups["all"]}
+    with pytest.raises(DrillError, match=f"not said of {silent}$"):
+        conduct.choose(Stack(groups, hostvars, VARIABLES, "/nowhere"), options(tmp_path), print)
+
+
+def test_a_host_outside_of_the_stack_need_not_allow_drills(tmp_path: Path) -> None:
+    groups = {**DEMO, "all": ["fleet", *DEMO["all"]], "monitored": ["fleet", *DEMO["all"]]}
+    hostvars = {"fleet": {}, **{host: {**its, "drills_allowed": "true"} for host, its in HOSTVARS.items()}}
+    with pytest.raises(DrillError, match="no failure is called"):
+        conduct.choose(Stack(groups, hostvars, VARIABLES, "/nowhere"), options(tmp_path, wanted="haproxy_kiled"), print)
+
+
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
     its = options(tmp_path)
     its.work.mkdir()
@@ -75,8 +99,8 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
 
 
 def test_words_of_the_command_line_are_taken_for_what_they_mean(tmp_path: Path) -> None:
-    its = options(tmp_path, allowed="yes", going_on="false", wanted="a, b_*,", repeat="3", seconds="7.5", host=None)
-    assert (its.allowed, its.going_on, its.wanted, its.repeat, its.seconds, its.host) == (True, False, ["a", "b_*"], 3, 7.5, "")
+    its = options(tmp_path, beyond="yes", going_on="false", wanted="a, b_*,", repeat="3", seconds="7.5", host=None)
+    assert (its.beyond, its.going_on, its.wanted, its.repeat, its.seconds, its.host) == (True, False, ["a", "b_*"], 3, 7.5, "")
     with pytest.raises(DrillError, match="repeat is 'often'"):
         options(tmp_path, repeat="often")
     with pytest.raises(DrillError, match="unknown option hosts"):
