@@ -10,7 +10,7 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,6 +181,14 @@ def look(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     return {"faults": made, "move": situation.holder if moves else "", "unit": COMPONENTS["keepalived"].unit}
 
 
+def obstacles(case: Case, made: Sequence[Mapping[str, Any]], situation: failures.Situation, stack: Stack) -> list[str]:
+    """Why a drill is not run, as far as the controller can tell; empty when nothing speaks against it."""
+    if reason := failures.elsewhere(case, situation):
+        return [reason]
+    reasons = failures.unbearable(case.failure, [its["host"] for its in made], stack.groups)
+    return reasons or [its["unsupported"] for its in made if its["unsupported"]]
+
+
 # --- begin ----------------------------------------------------------------------------------------------------------
 
 
@@ -195,8 +203,7 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     hosts = failures.strike(case, stack.groups, situation)
     result = report.Result(case.name, case.failure.title, "not run", started, hosts, case.turn)
     made = faults_of.faults(case.failure, hosts, stack, options.stage)
-    reasons = failures.unbearable(case.failure, hosts, stack.groups) + options.unsupported
-    if reasons := reasons or [its["unsupported"] for its in made if its["unsupported"]]:
+    if reasons := obstacles(case, made, situation, stack) + options.unsupported:
         result.reasons = reasons
         put(options, result)
         say(f"not run: {'; '.join(reasons)}")

@@ -202,6 +202,10 @@ def choose(
     for failure in (its for name, its in failures.items() if name in picked):
         hosts = whose(failure, groups) if failure.which == "each" else [""]
         if host:
+            if failure.which in ("all", "most"):
+                raise DrillError(
+                    f"{failure.name} strikes several hosts at once, and {host} alone would be another failure: leave drill_host out"
+                )
             if host not in whose(failure, groups):
                 raise DrillError(f"{failure.name} cannot strike {host}: it is for {', '.join(whose(failure, groups))}")
             hosts = [host]
@@ -228,6 +232,15 @@ def strike(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation
     if failure.which == "most":
         return quiet[: (len(hosts) + 1) // 2]
     return quiet[:1]
+
+
+def elsewhere(case: Case, situation: Situation) -> str:
+    """Why the host that was named is not the one that the failure is about now; empty when it is, or when any would do."""
+    if not case.host or case.failure.whom not in ("holder", "leader"):
+        return ""
+    role = "holds the virtual address" if case.failure.whom == "holder" else "leads the database"
+    found = situation.holder if case.failure.whom == "holder" else situation.leader
+    return "" if found == case.host else f"{found or 'nobody that is known'} {role} now, not {case.host}"
 
 
 def bears(component: Component, members: Sequence[str], lost: Sequence[str]) -> str:

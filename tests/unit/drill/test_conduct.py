@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import yaml
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, record, rule
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.conduct import Options
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError, Situation
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 from cryptography import x509
 
@@ -154,6 +155,26 @@ def test_the_rule_fires_a_number_each_period_that_every_replica_sees() -> None:
     (its,) = rule.rules("15s")["groups"][0]["rules"]
     assert its["expr"] == 'count_values("number", floor(vector(time()) / 30)) and on () max(monitoring_ha_drill) == 1'
     assert rule.life("15s") == 30 + 120
+
+
+class Seen(Stack):
+    """A stack of which it is known who does what."""
+
+    def situation(self, addresses: Mapping[str, str]) -> Situation:
+        return Situation("mon1", "mon3")
+
+
+def seen(**of_mon1: Any) -> Seen:
+    its = stack(**of_mon1)
+    return Seen(its.groups, its.hostvars, its.variables, its.pki)
+
+
+def test_a_drill_of_a_host_that_is_not_the_one_meant_is_not_run_and_says_so(tmp_path: Path) -> None:
+    its = options(tmp_path, wanted="holder_power_cut", host="mon2")
+    its.work.mkdir()
+    assert conduct.begin(seen(), its, print) == {"run": False}
+    told = json.loads(its.verdict(0).read_text(encoding="utf-8"))
+    assert (told["state"], told["reasons"]) == ("not run", ["mon1 holds the virtual address now, not mon2"])
 
 
 # --- what is told ---------------------------------------------------------------------------------------------------

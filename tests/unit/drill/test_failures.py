@@ -140,6 +140,28 @@ def test_repetitions_and_a_host() -> None:
         names("prometheus_killed", host="mon3")
 
 
+@pytest.mark.parametrize("name", ["etcd_quorum_lost", "all_hosts_off"])
+def test_a_failure_of_several_hosts_cannot_be_had_on_one(name: str) -> None:
+    with pytest.raises(DrillError, match=f"{name} strikes several hosts at once"):
+        names(name, host="mon1")
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "said"),
+    [
+        ("holder_power_cut", "mon1", ""),
+        ("holder_power_cut", "mon2", "mon1 holds the virtual address now, not mon2"),
+        ("leader_power_cut", "mon1", "mon3 leads the database now, not mon1"),
+        ("leader_power_cut", "mon3", ""),
+        ("haproxy_killed", "", ""),
+        ("host_cut_off", "mon2", ""),
+    ],
+)
+def test_a_host_that_is_named_has_to_be_the_one_that_the_failure_is_about(name: str, host: str, said: str) -> None:
+    assert failures.elsewhere(Case(DATA[name], host), Situation("mon1", "mon3")) == said
+    assert "nobody that is known" in failures.elsewhere(Case(DATA["leader_cut_off"], "mon3"), Situation("mon1"))
+
+
 def test_what_the_inventory_lacks_is_left_out_unless_it_is_named() -> None:
     bare = {"all": ["a", "b"], "prometheus": ["a", "b"], "load_balancer": ["a", "b"]}
     found = names("all", groups=bare)
