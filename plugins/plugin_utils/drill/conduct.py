@@ -183,7 +183,7 @@ def look(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
 
 def obstacles(case: Case, made: Sequence[Mapping[str, Any]], situation: failures.Situation, stack: Stack) -> list[str]:
     """Why a drill is not run, as far as the controller can tell; empty when nothing speaks against it."""
-    if reason := failures.elsewhere(case, situation):
+    if reason := failures.elsewhere(case, stack.groups, situation):
         return [reason]
     reasons = failures.unbearable(case.failure, [its["host"] for its in made], stack.groups)
     return reasons or [its["unsupported"] for its in made if its["unsupported"]]

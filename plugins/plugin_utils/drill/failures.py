@@ -152,12 +152,19 @@ def promised(failure: Failure, objectives: Mapping[str, Any]) -> dict[str, float
 
 
 def whose(failure: Failure, groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """Whom a failure may strike."""
-    if failure.whom == "leader":
-        return topology.members(COMPONENTS["postgresql"], groups)
-    if failure.whom == "holder":
-        return topology.members(COMPONENTS["load_balancer"], groups)
-    return topology.stack_hosts(groups) if failure.among == "host" else topology.members(COMPONENTS[failure.among], groups)
+    """Whom a failure may strike: nobody without its daemon."""
+    if failure.whom in ("holder", "leader"):
+        found = topology.members(COMPONENTS["load_balancer" if failure.whom == "holder" else "postgresql"], groups)
+    elif failure.among == "host":
+        found = topology.stack_hosts(groups)
+    else:
+        found = topology.members(COMPONENTS[failure.among], groups)
+    if not failure.daemon:
+        return found
+    running = topology.members(COMPONENTS[failure.daemon], groups)
+    if failure.whom in ("holder", "leader"):
+        return running if found else []
+    return [host for host in found if host in running]
 
 
 def absent(failure: Failure, groups: Mapping[str, Sequence[str]], virtual: str) -> str:
@@ -224,7 +231,8 @@ def strike(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation
             raise DrillError(
                 f"{failure.name}: nobody is {'holder of the virtual address' if failure.whom == 'holder' else 'leader of the database'}"
             )
-        return [found]
+        # A leader without the daemon has nothing to lose: one that has it is struck instead.
+        hosts = [found] if found in hosts else hosts
     if failure.which == "all":
         return hosts
     # A failure is to be one thing only: neither the address nor the database's lead moves where it can be helped.
@@ -234,13 +242,15 @@ def strike(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation
     return quiet[:1]
 
 
-def elsewhere(case: Case, situation: Situation) -> str:
+def elsewhere(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation) -> str:
     """Why the host that was named is not the one that the failure is about now; empty when it is, or when any would do."""
     if not case.host or case.failure.whom not in ("holder", "leader"):
         return ""
     role = "holds the virtual address" if case.failure.whom == "holder" else "leads the database"
     found = situation.holder if case.failure.whom == "holder" else situation.leader
-    return "" if found == case.host else f"{found or 'nobody that is known'} {role} now, not {case.host}"
+    if found == case.host or (found and found not in whose(case.failure, groups)):
+        return ""
+    return f"{found or 'nobody that is known'} {role} now, not {case.host}"
 
 
 def bears(component: Component, members: Sequence[str], lost: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Case, DrillError, Situation
@@ -158,8 +159,8 @@ def test_a_failure_of_several_hosts_cannot_be_had_on_one(name: str) -> None:
     ],
 )
 def test_a_host_that_is_named_has_to_be_the_one_that_the_failure_is_about(name: str, host: str, said: str) -> None:
-    assert failures.elsewhere(Case(DATA[name], host), Situation("mon1", "mon3")) == said
-    assert "nobody that is known" in failures.elsewhere(Case(DATA["leader_cut_off"], "mon3"), Situation("mon1"))
+    assert failures.elsewhere(Case(DATA[name], host), DEMO, Situation("mon1", "mon3")) == said
+    assert "nobody that is known" in failures.elsewhere(Case(DATA["leader_cut_off"], "mon3"), DEMO, Situation("mon1"))
 
 
 def test_what_the_inventory_lacks_is_left_out_unless_it_is_named() -> None:
@@ -208,6 +209,44 @@ def test_one_of_them_is_one_that_does_nothing_else(holder: str, leader: str, exp
 def test_where_every_member_does_something_else_the_leader_is_spared() -> None:
     assert struck("prometheus_host_power_cut", holder="mon1", leader="mon2") == ["mon1"]
     assert struck("prometheus_host_power_cut", holder="mon2", leader="mon1") == ["mon2"]
+
+
+#: etcd has hosts of its own, or shares some with the database.
+APART = {**DEMO, "all": [*HOSTS, "etcd1", "etcd2", "etcd3"], "etcd": ["etcd1", "etcd2", "etcd3"]}
+PARTLY = {**APART, "etcd": ["mon1", "etcd2", "etcd3"]}
+
+
+@pytest.mark.parametrize("name", ["etcd_killed", "etcd_hung", "etcd_stopped"])
+@pytest.mark.parametrize(
+    ("groups", "leader", "expected"),
+    [(DEMO, "mon2", "mon2"), (APART, "mon2", "etcd1"), (PARTLY, "mon1", "mon1"), (PARTLY, "mon2", "etcd2")],
+)
+def test_the_leader_is_struck_where_it_has_the_daemon_and_else_one_that_has_it(
+    name: str, groups: dict[str, list[str]], leader: str, expected: str
+) -> None:
+    assert struck(name, "mon1", leader, groups) == [expected]
+
+
+@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("groups", [APART, PARTLY])
+def test_nobody_without_the_daemon_is_struck(name: str, groups: dict[str, list[str]]) -> None:
+    failure = DATA[name]
+    if not failure.daemon or failures.absent(failure, groups, VIRTUAL):
+        return
+    running = topology.members(COMPONENTS[failure.daemon], groups)
+    for leader in HOSTS:
+        assert set(struck(name, "mon1", leader, groups)) <= set(running)
+    with pytest.raises(DrillError, match="cannot strike elsewhere|strikes several hosts"):
+        names(name, host="elsewhere", groups=groups)
+
+
+def test_any_member_may_be_named_where_the_leader_has_not_the_daemon() -> None:
+    assert names("etcd_killed", host="etcd2", groups=APART) == ["etcd_killed@etcd2"]
+    assert failures.elsewhere(Case(DATA["etcd_killed"], "etcd2"), APART, Situation("mon1", "mon2")) == ""
+    assert failures.elsewhere(Case(DATA["etcd_killed"], "etcd2"), PARTLY, Situation("mon1", "mon2")) == ""
+    assert "mon1 leads" in failures.elsewhere(Case(DATA["etcd_killed"], "etcd2"), PARTLY, Situation("mon2", "mon1"))
+    with pytest.raises(DrillError, match="etcd_killed cannot strike mon2: it is for etcd1, etcd2, etcd3"):
+        names("etcd_killed", host="mon2", groups=APART)
 
 
 # --- what is borne --------------------------------------------------------------------------------------------------
