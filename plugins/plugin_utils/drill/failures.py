@@ -100,10 +100,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Situation:
-    """Who does what now; empty: nobody, or not known."""
+    """Who does what now; empty: nobody, or not known. leader: of the database. writer: of MariaDB, and without PostgreSQL the leader."""
 
     holder: str = ""
     leader: str = ""
+    writer: str = ""
+
+    def of(self, failure: Failure) -> str:
+        """The one that ``holder`` or ``leader`` means."""
+        if failure.whom == "holder":
+            return self.holder
+        return self.writer if failure.daemon == "mariadb" else self.leader
 
 
 def _failure(name: str, its: Any) -> Failure:
@@ -151,10 +158,16 @@ def promised(failure: Failure, objectives: Mapping[str, Any]) -> dict[str, float
     return found
 
 
+def database(failure: Failure, groups: Mapping[str, Sequence[str]]) -> Component:
+    """The one whose leader is meant. Where there are both, a failure is about PostgreSQL unless it is MariaDB's own."""
+    other = failure.daemon == "mariadb" or not topology.members(COMPONENTS["postgresql"], groups)
+    return COMPONENTS["mariadb" if other else "postgresql"]
+
+
 def whose(failure: Failure, groups: Mapping[str, Sequence[str]]) -> list[str]:
     """Whom a failure may strike: nobody without its daemon."""
     if failure.whom in ("holder", "leader"):
-        found = topology.members(COMPONENTS["load_balancer" if failure.whom == "holder" else "postgresql"], groups)
+        found = topology.members(COMPONENTS["load_balancer"] if failure.whom == "holder" else database(failure, groups), groups)
     elif failure.among == "host":
         found = topology.stack_hosts(groups)
     else:
@@ -226,7 +239,7 @@ def strike(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation
     if case.host:
         return [case.host]
     if failure.whom in ("holder", "leader"):
-        found = situation.holder if failure.whom == "holder" else situation.leader
+        found = situation.of(failure)
         if not found:
             raise DrillError(
                 f"{failure.name}: nobody is {'holder of the virtual address' if failure.whom == 'holder' else 'leader of the database'}"
@@ -247,7 +260,7 @@ def elsewhere(case: Case, groups: Mapping[str, Sequence[str]], situation: Situat
     if not case.host or case.failure.whom not in ("holder", "leader"):
         return ""
     role = "holds the virtual address" if case.failure.whom == "holder" else "leads the database"
-    found = situation.holder if case.failure.whom == "holder" else situation.leader
+    found = situation.of(case.failure)
     if found == case.host or (found and found not in whose(case.failure, groups)):
         return ""
     return f"{found or 'nobody that is known'} {role} now, not {case.host}"

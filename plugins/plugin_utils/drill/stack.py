@@ -100,12 +100,18 @@ class Stack:
     def situation(self, addresses: Mapping[str, str]) -> failures.Situation:
         """Who holds the virtual address and who leads the database. addresses: host → what ``ip -o address`` says there."""
         holders = [host for host, text in addresses.items() if self.virtual and f" {self.virtual}/" in text]
-        leaders = [
+        writer = self.only("mariadb", "health", "/writer")
+        leader = self.only("postgresql", "rest", "/primary") if self.members("postgresql") else writer
+        return failures.Situation(holders[0] if len(holders) == 1 else "", leader, writer)
+
+    def only(self, component: str, port: str, path: str) -> str:
+        """The one member that says yes to what load balancers ask it; empty for none, or several."""
+        found = [
             its.host
-            for its in topology.endpoints("postgresql", self.groups, self.hostvars, "rest")
-            if gates.answers(self.identity, its.authority, "/primary", (200,))
+            for its in topology.endpoints(component, self.groups, self.hostvars, port)
+            if gates.answers(self.identity, its.authority, path, (200,))
         ]
-        return failures.Situation(holders[0] if len(holders) == 1 else "", leaders[0] if len(leaders) == 1 else "")
+        return found[0] if len(found) == 1 else ""
 
     def left_out(self) -> list[str]:
         """Members that another one should know and does not: the next failure would show it. A line each."""

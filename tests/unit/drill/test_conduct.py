@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.monitoring.ha.plugins.module_utils import certificates
+from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, record, rule
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.conduct import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError, Situation
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 from cryptography import x509
 
-from tests.unit.drill.test_failures import DEMO
+from tests.unit.drill.test_failures import BOTH, DEMO, GALERA
 from tests.unit.identities import Site
 from tests.unit.plays import command
 from tools.steps import ROOT
@@ -155,6 +155,24 @@ def test_the_rule_fires_a_number_each_period_that_every_replica_sees() -> None:
     (its,) = rule.rules("15s")["groups"][0]["rules"]
     assert its["expr"] == 'count_values("number", floor(vector(time()) / 30)) and on () max(monitoring_ha_drill) == 1'
     assert rule.life("15s") == 30 + 120
+
+
+@pytest.mark.parametrize(
+    ("groups", "answering", "expected"),
+    [
+        (DEMO, {"192.0.2.11:8008/primary"}, Situation("mon3", "mon2", "")),
+        (GALERA, {"192.0.2.12:9105/writer"}, Situation("mon3", "mon3", "mon3")),
+        (BOTH, {"192.0.2.11:8008/primary", "192.0.2.10:9105/writer"}, Situation("mon3", "mon2", "mon1")),
+        (GALERA, {"192.0.2.11:9105/writer", "192.0.2.12:9105/writer"}, Situation("mon3", "", "")),
+        (GALERA, set(), Situation("mon3", "", "")),
+    ],
+)
+def test_who_leads_is_who_tells_load_balancers_so(
+    monkeypatch: pytest.MonkeyPatch, groups: dict[str, list[str]], answering: set[str], expected: Situation
+) -> None:
+    monkeypatch.setattr(gates, "answers", lambda _client, authority, path, _statuses: authority + path in answering)
+    its = Stack(groups, HOSTVARS, VARIABLES, "/nowhere")
+    assert its.situation({"mon2": "inet 192.0.2.11/24", "mon3": "inet 192.0.2.100/32"}) == expected
 
 
 class Seen(Stack):

@@ -83,6 +83,9 @@ def test_each_failure_is_one_line() -> None:
         ("postgresql_crashed", "database", 15),
         ("leader_power_cut", "database", 30),
         ("etcd_killed", "database", 5),
+        ("mariadb_killed", "database", 10),
+        ("mariadb_hung", "database", 10),
+        ("mariadb_stopped", "database", 10),
     ],
 )
 def test_promises_are_those_that_are_made_to_people(name: str, probe: str, seconds: float) -> None:
@@ -236,7 +239,7 @@ def test_nobody_without_the_daemon_is_struck(name: str, groups: dict[str, list[s
     running = topology.members(COMPONENTS[failure.daemon], groups)
     for leader in HOSTS:
         assert set(struck(name, "mon1", leader, groups)) <= set(running)
-    with pytest.raises(DrillError, match="cannot strike elsewhere|strikes several hosts"):
+    with pytest.raises(DrillError, match=r"cannot strike elsewhere|strikes several hosts"):
         names(name, host="elsewhere", groups=groups)
 
 
@@ -247,6 +250,24 @@ def test_any_member_may_be_named_where_the_leader_has_not_the_daemon() -> None:
     assert "mon1 leads" in failures.elsewhere(Case(DATA["etcd_killed"], "etcd2"), PARTLY, Situation("mon2", "mon1"))
     with pytest.raises(DrillError, match="etcd_killed cannot strike mon2: it is for etcd1, etcd2, etcd3"):
         names("etcd_killed", host="mon2", groups=APART)
+
+
+GALERA = {"all": HOSTS, "mariadb": HOSTS, "grafana": HOSTS, "load_balancer": HOSTS, "prometheus": ["mon1", "mon2"]}
+BOTH = {**DEMO, "mariadb": HOSTS}
+
+
+@pytest.mark.parametrize("name", ["mariadb_killed", "mariadb_hung", "mariadb_stopped", "leader_power_cut", "leader_cut_off"])
+def test_the_writer_of_mariadb_is_struck(name: str) -> None:
+    assert failures.strike(Case(DATA[name]), GALERA, Situation("mon1", "mon2", "mon2")) == ["mon2"]
+    assert name in names("all", groups=GALERA)
+    with pytest.raises(DrillError, match="nobody is leader of the database"):
+        failures.strike(Case(DATA[name]), GALERA, Situation("mon1"))
+
+
+def test_of_two_databases_each_failure_is_about_its_own() -> None:
+    situation = Situation("mon1", "mon2", "mon3")
+    found = {name: failures.strike(Case(DATA[name]), BOTH, situation) for name in ("mariadb_hung", "patroni_hung", "leader_power_cut")}
+    assert found == {"mariadb_hung": ["mon3"], "patroni_hung": ["mon2"], "leader_power_cut": ["mon2"]}
 
 
 # --- what is borne --------------------------------------------------------------------------------------------------

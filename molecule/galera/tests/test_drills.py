@@ -1,0 +1,25 @@
+"""The writer of the database is lost, measured from outside and held to its promise: its server is killed, its host loses power."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenario import drills
+
+NAMES = ("mariadb_killed", "leader_power_cut")
+
+
+@pytest.fixture(scope="module")
+def run() -> drills.Drilled:
+    found = drills.drill(*NAMES, count=len(NAMES), drill_go_on=True)
+    print(drills.account(found.results))
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_promise_is_kept(run: drills.Drilled, name: str) -> None:
+    assert run.of(name), run.played.output[-4000:]
+    (its,) = run.of(name)
+    assert its["state"] == "passed", drills.account([its])
+    # What was measured is the database, and what stands on it.
+    assert {(figure["probe"], figure["name"]) for figure in its["figures"]} >= {("database", "outage"), ("grafana", "outage")}
