@@ -181,12 +181,14 @@ def look(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     return {"faults": made, "move": situation.holder if moves else "", "unit": COMPONENTS["keepalived"].unit}
 
 
-def obstacles(case: Case, made: Sequence[Mapping[str, Any]], situation: failures.Situation, stack: Stack) -> list[str]:
+def obstacles(case: Case, made: Sequence[Mapping[str, Any]], situation: failures.Situation, stack: Stack, options: Options) -> list[str]:
     """Why a drill is not run, as far as the controller can tell; empty when nothing speaks against it."""
     if reason := failures.elsewhere(case, stack.groups, situation):
         return [reason]
     reasons = failures.unbearable(case.failure, [its["host"] for its in made], stack.groups)
-    return reasons or [its["unsupported"] for its in made if its["unsupported"]]
+    reasons += options.unsupported
+    reasons = reasons or [its["unsupported"] for its in made if its["unsupported"]]
+    return reasons or stack.unmeasured(case.failure, options.pager, options.probes)
 
 
 # --- begin ----------------------------------------------------------------------------------------------------------
@@ -203,7 +205,7 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     hosts = failures.strike(case, stack.groups, situation)
     result = report.Result(case.name, case.failure.title, "not run", started, hosts, case.turn)
     made = faults_of.faults(case.failure, hosts, stack, options.stage)
-    if reasons := obstacles(case, made, situation, stack) + options.unsupported:
+    if reasons := obstacles(case, made, situation, stack, options):
         result.reasons = reasons
         put(options, result)
         say(f"not run: {'; '.join(reasons)}")

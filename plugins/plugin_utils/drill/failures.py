@@ -158,6 +158,18 @@ def promised(failure: Failure, objectives: Mapping[str, Any]) -> dict[str, float
     return found
 
 
+def about(failure: Failure) -> list[str]:
+    """Probes without which a failure's promise means nothing: those that it names.
+
+    Beside a ``default``, which is about whatever is measured, counts of pages are limits only, unless an Alertmanager is lost.
+    """
+    named = {name for name in failure.promise if name in SECONDS - {"default"}}
+    paged = any(name.startswith("page") for name in failure.promise)
+    if paged and ("default" not in failure.promise or "alertmanager" in (failure.daemon, failure.among)):
+        named.add("pages")
+    return sorted(named)
+
+
 def database(failure: Failure, groups: Mapping[str, Sequence[str]]) -> Component:
     """The one whose leader is meant. Where there are both, a failure is about PostgreSQL unless it is MariaDB's own."""
     other = failure.daemon == "mariadb" or not topology.members(COMPONENTS["postgresql"], groups)

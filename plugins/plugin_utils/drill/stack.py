@@ -23,6 +23,14 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failure
 LOOK = 10.0
 #: Library that the probe of a database needs on the controller.
 LIBRARIES = {"postgresql": "pg8000", "mariadb": "pymysql"}
+#: Probe → front ends that it needs one of.
+FRONTS = {
+    "query": ("query",),
+    "grafana": ("grafana",),
+    "database": ("postgresql", "mariadb"),
+    "objects": ("s3",),
+    "pages": ("alertmanager",),
+}
 
 
 @dataclass(frozen=True)
@@ -150,27 +158,49 @@ class Stack:
 
     def probes(self, pager: str, wanted: Sequence[str]) -> tuple[list[str], list[str]]:
         """(names of the probes that this stack has, why others are missing)."""
-        its, found, without = self.endpoints, [], []
-        database = next((name for name in LIBRARIES if name in its), "")
-        if database and importlib.util.find_spec(LIBRARIES[database]) is None:
-            without.append(
-                f"no writes to the database: the controller has no library {LIBRARIES[database]} (pip install {LIBRARIES[database]})"
-            )
-            database = ""
-        if self.members("alertmanager") and not pager:
-            without.append("no pages: drill_pager is not set")
+        its, lacking = self.endpoints, self.lacking(pager)
         store = its.get("object_store", {})
         possible = {
             "address": bool(self.front()),
             "query": "query" in its and bool(self.scraped()[1]),
             "metrics": "query" in its and bool(self.scraped()[1]),
             "grafana": "grafana" in its,
-            "database": bool(database),
+            "database": bool(self.database) and "database" not in lacking,
             "objects": bool(store.get("access_key")),
             "pages": bool(self.members("alertmanager") and pager),
         }
         found = [name for name, there in possible.items() if there and (not wanted or name in wanted)]
-        return found, without
+        return found, list(lacking.values())
+
+    @property
+    def database(self) -> str:
+        """Component of the database that is written to; empty for none."""
+        return next((name for name in LIBRARIES if name in self.endpoints), "")
+
+    def lacking(self, pager: str) -> dict[str, str]:
+        """Probe → why it is missing although the stack has something for it."""
+        found = {}
+        library = LIBRARIES.get(self.database, "")
+        if library and importlib.util.find_spec(library) is None:
+            found["database"] = f"no writes to the database: the controller has no library {library} (pip install {library})"
+        if self.members("alertmanager") and not pager:
+            found["pages"] = "no pages: drill_pager is not set"
+        return found
+
+    def unmeasured(self, failure: failures.Failure, pager: str, wanted: Sequence[str]) -> list[str]:
+        """Why nobody would see whether a promise is kept. What the inventory lacks needs no probe, as long as something is left."""
+        about, offered, found = failures.about(failure), topology.offers(self.groups), self.probes(pager, wanted)[0]
+        has = {"address": bool(self.virtual), **{name: any(front in offered for front in fronts) for name, fronts in FRONTS.items()}}
+        lacking = self.lacking(pager)
+        reasons = []
+        for name in [name for name in about if has[name]] or about:
+            if wanted and name not in wanted:
+                reasons.append(f"its promise is about {name}, which drill_probes leaves out")
+            elif name not in found:
+                reasons.append(f"its promise is about {name}: {lacking.get(name, 'the inventory has nothing to measure it with')}")
+            elif name == "database" and self.database != (its := failures.database(failure, self.groups)).name:
+                reasons.append(f"its promise is about {its.title}, and what is written to is {COMPONENTS[self.database].title}")
+        return reasons
 
     def front(self) -> str:
         """A URL at the virtual address that speaks TLS; empty without one."""

@@ -195,6 +195,62 @@ def test_a_drill_of_a_host_that_is_not_the_one_meant_is_not_run_and_says_so(tmp_
     assert (told["state"], told["reasons"]) == ("not run", ["mon1 holds the virtual address now, not mon2"])
 
 
+ALL = {
+    "haproxy_users": {"admin": "secret"},
+    "thanos_s3_access_key": "key",
+    "postgresql_databases": {"grafana": {"owner": "grafana"}},
+    "postgresql_users": {"grafana": {"password": "secret"}},
+    "mariadb_databases": {"grafana": {"owner": "grafana"}},
+    "mariadb_users": {"grafana": {"password": "secret"}},
+}
+BARE = {"all": ["mon1", "mon2", "mon3"], "prometheus": ["mon1", "mon2"], "load_balancer": ["mon1", "mon2"], "alertmanager": ["mon3"]}
+PAGER = "http://192.0.2.5:9098/"
+
+
+@pytest.mark.parametrize(
+    ("name", "groups", "pager", "probes", "said"),
+    [
+        ("alertmanager_killed", DEMO, PAGER, [], []),
+        ("alertmanager_killed", DEMO, "", [], ["its promise is about pages: no pages: drill_pager is not set"]),
+        ("alertmanager_host_power_cut", DEMO, "", [], ["its promise is about pages: no pages: drill_pager is not set"]),
+        # Whatever is measured.
+        ("haproxy_killed", DEMO, "", ["query"], []),
+        ("host_cut_off", DEMO, "", [], []),
+        ("compactor_killed", DEMO, "", ["query"], []),
+        ("patroni_killed", DEMO, "", [], []),
+        ("patroni_killed", DEMO, "", ["database"], ["its promise is about grafana, which drill_probes leaves out"]),
+        ("object_store_killed", DEMO, "", ["query"], ["its promise is about objects, which drill_probes leaves out"]),
+        ("holder_power_cut", DEMO, "", ["database", "grafana", "query"], ["its promise is about address, which drill_probes leaves out"]),
+        # What is not there needs nobody to look at it.
+        ("prometheus_killed", BARE, "", [], []),
+        ("mariadb_killed", GALERA, "", [], []),
+        ("mariadb_killed", BOTH, "", [], ["its promise is about MariaDB (Galera), and what is written to is PostgreSQL (Patroni)"]),
+    ],
+)
+def test_a_drill_is_not_run_where_its_own_promise_is_not_measured(
+    name: str, groups: dict[str, list[str]], pager: str, probes: list[str], said: list[str]
+) -> None:
+    its = Stack(groups, HOSTVARS, {**VARIABLES, **ALL}, "/nowhere")
+    assert its.unmeasured(failures.load()[name], pager, probes) == said
+
+
+def test_a_drill_of_the_database_is_not_run_without_the_library_or_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = failures.load()["patroni_killed"]
+    (said,) = stack().unmeasured(failure, "", [])
+    assert said == "its promise is about database: the inventory has nothing to measure it with"
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    (said,) = Stack(DEMO, HOSTVARS, {**VARIABLES, **ALL}, "/nowhere").unmeasured(failure, "", [])
+    assert "the controller has no library pg8000 (pip install pg8000)" in said
+
+
+def test_a_drill_whose_promise_nobody_would_look_at_says_so_in_its_verdict(tmp_path: Path) -> None:
+    its = options(tmp_path, wanted="alertmanager_killed")
+    its.work.mkdir()
+    assert conduct.begin(seen(), its, print) == {"run": False}
+    told = json.loads(its.verdict(0).read_text(encoding="utf-8"))
+    assert (told["state"], told["reasons"]) == ("not run", ["its promise is about pages: no pages: drill_pager is not set"])
+
+
 # --- what is told ---------------------------------------------------------------------------------------------------
 
 
