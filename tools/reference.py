@@ -51,6 +51,7 @@ def promise(its: failures.Failure) -> str:
         what = {"default": "everything else", "page_copies": "pages for one alert", "alerts": "pages"}.get(name, name.replace("_", " "))
         seconds = name in failures.SECONDS
         words.append(f"{what}: {'not judged' if limit is None else f'{limit:g} s' if seconds else f'{limit:g}'}")
+    words += ["afterwards every block is uploaded"] if its.uploads else []
     return ", ".join(words) or "nothing is noticed"
 
 

@@ -276,8 +276,10 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     whom = json.loads((directory / "case.json").read_text(encoding="utf-8"))
     missing = stack.whole(options.patience)
     whole = time.time()
+    waiting: list[str] = []
     if not missing:
         record.event(directory, whole, "whole")
+        waiting = stack.uploaded(options.patience) if case.failure.uploads else []
         time.sleep(options.settle)
     watch.stop(directory)
     done, ledgers, begun = record.events(directory), watch.ledgers(directory), begun_run(options)
@@ -288,6 +290,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     moments = judge.Moments(min(injected, default=whole), max(mended, default=0.0), 0.0 if missing else whole, lasting)
     figures = judge.judge(ledgers, moments, judge.Promise(promised))
     kept = report.reasons(figures) + [f"left out: {line}" for line in begun["left_out"]]
+    kept += [f"{options.patience:.0f} s after the stack is whole: {line}" for line in waiting]
     trouble = [f"the stack is not whole {options.patience:.0f} s after the mending: {line}" for line in missing]
     trouble += [options.trouble] if options.trouble else []
     trouble += [] if injected else ["the failure was not made"]

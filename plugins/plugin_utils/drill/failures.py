@@ -55,6 +55,7 @@ class Failure:
     """A line of the data. seconds: how long it lasts. core: one of the few that stand for their kind.
 
     apart: the virtual address is moved away from the database's leader before, so that the failure is about one of them.
+    uploads: afterwards every sidecar has to have brought its blocks to the object store.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Failure:
     beyond: bool = False
     core: bool = False
     apart: bool = False
+    uploads: bool = False
 
     @property
     def title(self) -> str:
@@ -115,7 +117,7 @@ class Situation:
 
 def _failure(name: str, its: Any) -> Failure:
     """One entry; DrillError names what does not fit."""
-    known = {"do", "whom", "daemon", "for", "promise", "beyond", "core", "apart"}
+    known = {"do", "whom", "daemon", "for", "promise", "beyond", "core", "apart", "uploads"}
     if not isinstance(its, Mapping) or set(its) - known or not {"do", "whom", "for", "promise"} <= set(its):
         raise DrillError(f"failure {name}: give do, whom, for and promise, and nothing but {', '.join(sorted(known))}")
     found = Failure(
@@ -128,6 +130,7 @@ def _failure(name: str, its: Any) -> Failure:
         bool(its.get("beyond")),
         bool(its.get("core")),
         bool(its.get("apart")),
+        bool(its.get("uploads")),
     )
     if found.do not in DEEDS:
         raise DrillError(f"failure {name}: nothing is known of do: {found.do}; there are {', '.join(DEEDS)}")

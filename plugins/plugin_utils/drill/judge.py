@@ -240,8 +240,9 @@ def clients(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
         if moments.lasting:
             about = f"{sum(one.seconds for one in every):.1f} s together" if every else ""
             found.append(Figure(ledger.probe, "outages", len(every), promise.of("outages", None), "", kind, about))
-        elif limit is not None:
-            late = tail(attempts, ledger.patience, moments, limit)
+        else:
+            # However long an outage may be, it is over when everything is whole again.
+            late = tail(attempts, ledger.patience, moments, float("inf") if limit is None else limit)
             about = f"{reason(late[0])}, {late[0].start - moments.injected:.1f} s after the failure" if late else ""
             found.append(Figure(ledger.probe, "tail errors", len(late), promise.of("tail", 0), "", kind, about))
         if not ledger.facts.get("unhurried"):

@@ -105,6 +105,43 @@ class Stack:
                 return missing
             time.sleep(1)
 
+    def shipped(self) -> dict[str, tuple[float, float] | str]:
+        """Host of a sidecar → (times that it went through all blocks on its disk, uploads that failed), or why that is not known."""
+        found: dict[str, tuple[float, float] | str] = {}
+        for its in topology.endpoints("thanos_sidecar", self.groups, self.hostvars):
+            try:
+                text = replace(self.identity, address=its.address, port=its.port).text("/metrics")
+            except Unanswered as error:
+                found[its.host] = str(error)
+                continue
+            rounds, failed = metric(text, "thanos_shipper_dir_syncs_total"), metric(text, "thanos_shipper_upload_failures_total")
+            found[its.host] = (rounds[0], failed[0]) if rounds and failed else "it says nothing of uploads"
+        return found
+
+    def uploaded(self, timeout: float) -> list[str]:
+        """Wait until nothing is left to be uploaded: every sidecar has gone through all of its blocks, and no upload failed meanwhile.
+
+        A sidecar counts a round only when it has come to its end, and stops at the first block that the store does not take. So how
+        many blocks there are need not be known. Who does not get there when time is up, a line each.
+        """
+        end = time.monotonic() + timeout
+        since: dict[str, tuple[float, float]] = {}
+        while True:
+            missing = []
+            for host, its in self.shipped().items():
+                if isinstance(its, str):
+                    missing.append(f"Thanos sidecar ({host}): {its}")
+                    continue
+                first = since.setdefault(host, its)
+                if its[0] > first[0] and its[1] == first[1]:
+                    continue
+                if its[0] < first[0] or its[1] != first[1]:
+                    since[host] = its
+                missing.append(f"Thanos sidecar ({host}): it does not get its blocks to the object store ({its[1]:.0f} uploads failed)")
+            if not missing or time.monotonic() > end:
+                return missing
+            time.sleep(1)
+
     def situation(self, addresses: Mapping[str, str]) -> failures.Situation:
         """Who holds the virtual address and who leads the database. addresses: host → what ``ip -o address`` says there."""
         holders = [host for host, text in addresses.items() if self.virtual and f" {self.virtual}/" in text]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates
+from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates, https
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, record, rule
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.conduct import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError, Situation
@@ -249,6 +249,60 @@ def test_a_drill_whose_promise_nobody_would_look_at_says_so_in_its_verdict(tmp_p
     assert conduct.begin(seen(), its, print) == {"run": False}
     told = json.loads(its.verdict(0).read_text(encoding="utf-8"))
     assert (told["state"], told["reasons"]) == ("not run", ["its promise is about pages: no pages: drill_pager is not set"])
+
+
+def counted(rounds: float, failed: float) -> str:
+    return f"thanos_shipper_dir_syncs_total {rounds}\nthanos_shipper_upload_failures_total {failed}\n"
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ([counted(5, 2), counted(5, 2), counted(6, 2)], ""),
+        # A round in which an upload failed is none; another one has to follow.
+        ([counted(5, 2), counted(6, 3), counted(7, 3)], ""),
+        ([counted(5, 2), counted(6, 3), counted(6, 3)], "it does not get its blocks to the object store (3 uploads failed)"),
+        ([counted(5, 2), counted(5, 2), counted(5, 2)], "it does not get its blocks to the object store (2 uploads failed)"),
+        # It was started anew.
+        ([counted(5, 2), counted(0, 0), counted(1, 0)], ""),
+        ([counted(5, 2), "", counted(6, 2)], ""),
+        (["up 1\n"], "it says nothing of uploads"),
+    ],
+)
+def test_blocks_reach_the_object_store_again(monkeypatch: pytest.MonkeyPatch, looks: list[str], said: str) -> None:
+    left = {"192.0.2.10": list(looks), "192.0.2.11": list(looks)}
+    clock = iter(range(100))
+
+    def text(client: https.Client, path: str) -> str:
+        assert (client.port, path) == (10902, "/metrics")
+        found = left[client.address].pop(0)
+        if not found:
+            raise https.Unanswered("no answer")
+        return found
+
+    monkeypatch.setattr(https.Client, "text", text)
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    # The clock is looked at once in the beginning, and once after each look.
+    expected = [f"Thanos sidecar ({host}): {said}" for host in ("mon1", "mon2")] if said else []
+    assert stack().uploaded(len(looks) - 0.5) == expected
+
+
+@pytest.mark.parametrize(("waiting", "state"), [([], "passed"), (["Thanos sidecar (mon1): stuck"], "failed")])
+def test_a_store_that_was_gone_is_judged_by_what_reaches_it_afterwards(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waiting: list[str], state: str
+) -> None:
+    its = options(tmp_path, wanted="object_store_gone", settle=0)
+    directory = its.drill(0)
+    directory.mkdir(parents=True)
+    record.secret(its.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
+    record.secret(directory / "case.json", {"hosts": ["mon1"], "holder": "mon1", "leader": "mon3", "started": 1.0})
+    record.event(directory, 2.0, "injected")
+    monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
+    monkeypatch.setattr(Seen, "uploaded", lambda _stack, _timeout: waiting)
+    told = conduct.finish(seen(), its, print)
+    reasons = json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"]
+    assert told["verdict"] == state and reasons == [f"180 s after the stack is whole: {line}" for line in waiting]
 
 
 # --- what is told ---------------------------------------------------------------------------------------------------

@@ -72,6 +72,13 @@ def test_a_blink_while_everything_returns_is_no_tail_but_one_afterwards_is() -> 
     assert broken(Ledger("query", attempts([(45, 45.2)])), query=3) == {"tail errors"}
 
 
+def test_an_outage_may_last_as_long_as_the_failure_and_no_longer() -> None:
+    gone = Ledger("objects", attempts([(10.1, 39.5)], kind="put"), facts={"found": list(range(400))})
+    after = Ledger("objects", attempts([(10.1, 39.5), (44, 45)], kind="put"), facts={"found": list(range(400))})
+    assert broken(gone, objects=None) == set()
+    assert broken(after, objects=None) == {"put tail errors"} and broken(after, objects=None, tail=None) == set()
+
+
 def test_what_goes_on_for_a_while_has_outages_and_no_tail() -> None:
     its = Ledger("database", attempts([(12, 14), (31, 33), (45, 45.2)]), facts={"found": list(range(400))})
     moments = Moments(1010.0, 1030.0, 1040.0, lasting=True)
@@ -94,7 +101,7 @@ def test_a_wrong_answer_is_worse_than_none(state: State) -> None:
 
 def test_what_is_null_is_told_and_not_judged() -> None:
     found = figures(Ledger("query", attempts([(10, 29)])), default=None)
-    assert found["outage"].limit is None and found["outage"].value > 18 and "tail errors" not in found
+    assert found["outage"].limit is None and found["outage"].value > 18 and found["tail errors"].value == 0
 
 
 def test_a_probe_that_looked_too_seldom_says_so() -> None:
