@@ -118,11 +118,13 @@ def put(options: Options, result: report.Result) -> None:
 
 def running(options: Options) -> int:
     """The process of a run that goes on in the same directory; 0 when there is none."""
-    try:
-        process = int((options.work / "process").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return 0
-    return process if guardian.alive(process) and process != os.getppid() else 0
+    process = guardian.noted(options.work / "process")
+    return process if process != os.getppid() else 0
+
+
+def mending(options: Options) -> int:
+    """The guardian of a run before, or of this one, that has not ended; 0 when there is none."""
+    return next(filter(None, map(guardian.noted, sorted(options.work.glob(f"*/{guardian.PROCESS}")))), 0)
 
 
 # --- choose ---------------------------------------------------------------------------------------------------------
@@ -151,9 +153,11 @@ def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         raise DrillError(f"nothing of this stack can be measured: {'; '.join(without) or 'it has no front end'}")
     if other := running(options):
         raise DrillError(f"drills are going on already (process {other}): two failures at once prove nothing")
+    if other := mending(options):
+        raise DrillError(f"what the drills before have broken is still being mended (process {other}): try again when that has ended")
     shutil.rmtree(options.work, ignore_errors=True)
     options.work.mkdir(parents=True, mode=0o700)
-    (options.work / "process").write_text(str(os.getppid()), encoding="utf-8")
+    guardian.note(options.work / "process", os.getppid())
     left_out = stack.left_out()
     record.secret(
         options.work / "run.json", {"started": time.time(), "versions": stack.versions(), "without": without, "left_out": left_out}
@@ -388,7 +392,9 @@ def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     report.put(options.directory / "report.json", json.dumps(run.as_dict(), indent=1) + "\n")
     report.put(options.directory / "junit.xml", report.junit(run))
     report.put(options.directory / "report.html", page.page(run, history))
-    shutil.rmtree(options.work, ignore_errors=True)
+    # Whoever still mends needs what is written there.
+    if not mending(options):
+        shutil.rmtree(options.work, ignore_errors=True)
     tally = report.counts(run.results)
     for line in [f"{its.name}: {its.state}{': ' + its.reasons[0] if its.reasons else ''}" for its in run.results]:
         say(line)

@@ -18,20 +18,50 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import record
 
 PACKAGE = "ansible_collections.monitoring.ha.plugins.plugin_utils.drill"
 SETTINGS = "settings.json"
+#: Which process the guardian is.
+PROCESS = "guardian"
 #: Seconds that a probe gets to look at what is there in the end.
 ENDING = 120.0
 #: Seconds that one command that mends may take.
 MENDING = 120.0
 
 
-def alive(process: int) -> bool:
+def born(process: int) -> str:
+    """When a process began, by its kernel's count; empty when there is none, or only what is left of one that nobody has waited for."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        # The name in between may hold anything, brackets too.
+        state, *others = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return ""
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return ""
+        except PermissionError:
+            pass
+        return "unknown"
+    return "" if state in ("Z", "X") else others[18]
+
+
+def alive(process: int, since: str = "") -> bool:
+    """Whether a process goes on. since: when it began, so that another one that has got its number is not taken for it."""
+    its = born(process)
+    return bool(its) and since in ("", its)
+
+
+def note(path: Path, process: int) -> None:
+    """Write down a process, for ``noted``."""
+    path.write_text(f"{process} {born(process)}", encoding="utf-8")
+
+
+def noted(path: Path) -> int:
+    """The process that was written down, as long as it goes on; else 0."""
+    try:
+        process, *since = path.read_text(encoding="utf-8").split()
+        return int(process) if alive(int(process), "".join(since)) else 0
+    except (OSError, ValueError):
+        return 0
 
 
 def start(directory: Path, probe: str) -> subprocess.Popen[bytes]:
@@ -71,13 +101,18 @@ def mend(directory: Path) -> None:
 
 def main(directory: Path, parent: int, probes: list[str]) -> None:
     """Until every probe has ended."""
+    since = born(parent)
+
+    def gone() -> bool:
+        return not since or not alive(parent, since)
+
     # The terminal's interrupt is for the playbook.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     running = [start(directory, probe) for probe in probes]
     deadline = float("inf")
     orphaned = False
     while any(process.poll() is None for process in running):
-        if not orphaned and not alive(parent):
+        if not orphaned and gone():
             orphaned = True
             mend(directory)
             (directory / record.STOP).touch()
@@ -87,7 +122,7 @@ def main(directory: Path, parent: int, probes: list[str]) -> None:
             for process in running:
                 process.kill()
         time.sleep(0.2)
-    if not orphaned and not alive(parent):
+    if not orphaned and gone():
         mend(directory)
     (directory / SETTINGS).unlink(missing_ok=True)
 

@@ -20,10 +20,25 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import guardia
 SETTINGS = guardian.SETTINGS
 #: Seconds that probes get to be ready.
 READY = 90.0
+#: How a run reaches its hosts: name of what it was told → option of the command.
+CONNECTION = {
+    "remote_user": "--user",
+    "private_key_file": "--private-key",
+    "connection": "--connection",
+    "timeout": "--timeout",
+    "ssh_common_args": "--ssh-common-args",
+    "ssh_extra_args": "--ssh-extra-args",
+    "sftp_extra_args": "--sftp-extra-args",
+    "scp_extra_args": "--scp-extra-args",
+    "connection_password_file": "--connection-password-file",
+    "become_method": "--become-method",
+    "become_user": "--become-user",
+    "become_password_file": "--become-password-file",
+}
 
 
 def ansible_command(hosts: Sequence[str]) -> list[str]:
-    """Ansible's own command that mends whatever is left on hosts, with the inventory and passwords of this run."""
+    """Ansible's own command that mends whatever is left on hosts, with what this run was told of inventory, passwords and connections."""
     program = Path(sys.argv[0]).with_name("ansible")
     command = [str(program) if program.exists() else "ansible", ",".join(hosts)]
     for name, flag in (
@@ -34,6 +49,9 @@ def ansible_command(hosts: Sequence[str]) -> list[str]:
     ):
         for value in context.CLIARGS.get(name) or ():
             command += [flag, str(value)]
+    # Joined, as what ssh is told begins like an option of Ansible's.
+    command += [f"{flag}={value}" for name, flag in CONNECTION.items() if (value := context.CLIARGS.get(name))]
+    command += ["--become"] if context.CLIARGS.get("become") else []
     return [*command, "-m", "monitoring.ha.drill_fault_host", "-a", "state=absent"]
 
 
@@ -53,9 +71,10 @@ def start(directory: Path, probes: Sequence[str]) -> None:
     path = os.pathsep.join([str(python), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", f"{guardian.PACKAGE}.guardian", str(directory), str(os.getppid()), *probes]
     with (directory / "guardian.err").open("wb") as errors:
-        subprocess.Popen(
+        process = subprocess.Popen(
             command, env={**os.environ, "PYTHONPATH": path}, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
         )
+    guardian.note(directory / guardian.PROCESS, process.pid)
 
 
 def ledgers(directory: Path) -> list[ledger.Ledger]:

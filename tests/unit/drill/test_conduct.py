@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates, https
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, record, rule
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, guardian, record, rule
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.conduct import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError, Situation
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
@@ -95,8 +96,25 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
     its.work.mkdir()
     (its.work / "process").write_text("1", encoding="utf-8")
     assert conduct.running(its) == 1
+    (its.work / "process").write_text("1 17", encoding="utf-8")
+    assert conduct.running(its) == 0
     (its.work / "process").write_text("4194303", encoding="utf-8")
     assert conduct.running(its) == 0
+
+
+def test_what_still_mends_is_waited_for_and_keeps_what_it_needs(tmp_path: Path) -> None:
+    its = options(tmp_path)
+    its.drill(0).mkdir(parents=True)
+    record.secret(its.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
+    guardian.note(its.drill(0) / guardian.PROCESS, os.getpid())
+    may = Stack(DEMO, {host: {**values, "drills_allowed": True} for host, values in HOSTVARS.items()}, VARIABLES, "/nowhere")
+    with pytest.raises(DrillError, match=f"is still being mended \\(process {os.getpid()}\\)"):
+        conduct.choose(may, its, print)
+    conduct.tell(may, its, print)
+    assert its.drill(0).exists()
+    (its.drill(0) / guardian.PROCESS).write_text("4194303 1", encoding="utf-8")
+    conduct.tell(may, its, print)
+    assert not its.work.exists()
 
 
 def test_words_of_the_command_line_are_taken_for_what_they_mean(tmp_path: Path) -> None:

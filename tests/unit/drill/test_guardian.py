@@ -9,8 +9,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible import context
+from ansible.cli.adhoc import AdHocCLI
+from ansible.cli.playbook import PlaybookCLI
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import guardian, record, watch
 
 from tests.unit.identities import Site
@@ -91,6 +95,55 @@ def test_a_probe_that_never_sees_anything_good_is_named(directory: Path, playboo
     assert "the probe address sees nothing good before the drill" in words and "refused" in words
     watch.stop(directory)
     process.wait(timeout=20)
+
+
+def test_a_playbook_that_is_left_over_and_its_number_in_other_hands_are_no_playbook() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    since = guardian.born(process.pid)
+    assert since and guardian.alive(process.pid) and guardian.alive(process.pid, since)
+    # Another process that has got the same number.
+    assert not guardian.alive(process.pid, str(int(since) - 1))
+    process.kill()
+    # Nobody has waited for it yet.
+    assert eventually(lambda: not guardian.alive(process.pid, since), 10)
+    assert process.returncode is None and guardian.born(process.pid) == ""
+    process.wait()
+    assert not guardian.alive(process.pid)
+
+
+def test_a_playbook_that_nobody_has_waited_for_is_gone(directory: Path, playbook: subprocess.Popen[bytes]) -> None:
+    record.promise_to_mend(directory, 0, ["/bin/sh", "-c", f"touch {directory}/done"], {})
+    process = start(directory, playbook.pid)
+    assert watch.await_ready(directory, ["address"], 20) == []
+    playbook.kill()
+    assert process.wait(timeout=40) == 0 and (directory / "done").exists()
+
+
+def test_a_guardian_is_written_down_until_it_has_ended(directory: Path) -> None:
+    watch.start(directory, ["address"])
+    process = guardian.noted(directory / guardian.PROCESS)
+    assert process and watch.await_ready(directory, ["address"], 20) == []
+    watch.stop(directory)
+    assert eventually(lambda: guardian.noted(directory / guardian.PROCESS) == 0, 20)
+
+
+def parsed(cli: Any) -> dict[str, Any]:
+    """What a command of Ansible's makes of its words."""
+    cli.init_parser()
+    return vars(cli.parser.parse_args(cli.args[1:]))
+
+
+def test_what_mends_reaches_hosts_as_the_run_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["-i", "site", "-e", "a=1", "-u", "admin", "--private-key", "key", "-b", "--become-user", "root", "--become-method", "doas"]
+    words += ["-c", "ssh", "--ssh-common-args", "-o ProxyJump=gate", "--ssh-extra-args=-v", "--sftp-extra-args=-q"]
+    words += ["--connection-password-file", "ssh.password", "--become-password-file", "sudo.password", "-T", "9"]
+    told = parsed(PlaybookCLI(["ansible-playbook", *words, "site.yml"]))
+    assert told["become"] and told["ssh_common_args"] == "-o ProxyJump=gate" and told["remote_user"] == "admin"
+    monkeypatch.setattr(context, "CLIARGS", told)
+    asked = parsed(AdHocCLI(watch.ansible_command(["mon1", "mon2"])))
+    for name in ("become", "extra_vars", *watch.CONNECTION):
+        assert asked[name] == told[name], name
+    assert asked["args"] == "mon1,mon2" and asked["module_name"] == "monitoring.ha.drill_fault_host"
 
 
 def test_what_is_secret_is_for_its_owner_alone(directory: Path) -> None:
