@@ -48,6 +48,11 @@ options:
     description: Host to what its components said.
     type: dict
     default: {}
+  unmended:
+    description: Hosts on which mending did not work.
+    type: list
+    elements: str
+    default: []
   unsupported:
     description: Why hosts cannot have the failure.
     type: list

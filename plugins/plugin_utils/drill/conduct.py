@@ -45,7 +45,8 @@ class Options:
     directory: where the report goes. host: strike there. seconds: how long each failure lasts, instead of its own. patience: seconds until
     the stack has to be whole. settle: seconds in which it has to stay so. stage: directories may be moved to memory to fill their disk.
     going_on: further drills after one that failed. index: which drill. addresses: host → its addresses. logs: host → what its components
-    said. unsupported: why hosts cannot have the failure. trouble: what went wrong in between.
+    said. unmended: hosts on which mending did not work. unsupported: why hosts cannot have the failure. trouble: what went wrong in
+    between.
     """
 
     directory: Path
@@ -64,6 +65,7 @@ class Options:
     index: int = 0
     addresses: Mapping[str, str] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)
+    unmended: list[str] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
     trouble: str = ""
 
@@ -224,6 +226,8 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         watch.start(directory, probes)
         result.reasons = watch.await_ready(directory, probes)
         if result.reasons:
+            # Nothing has been broken yet.
+            record.mended(directory)
             watch.stop(directory)
     if result.reasons:
         put(options, result)
@@ -276,7 +280,8 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     """The stack is whole again, the probes have ended, and the drill is judged. ``halt``: no further one."""
     case = cases(stack, options)[options.index]
     directory = options.drill(options.index)
-    record.mended(directory)
+    if not options.unmended:
+        record.mended(directory)
     whom = json.loads((directory / "case.json").read_text(encoding="utf-8"))
     missing = stack.whole(options.patience)
     whole = time.time()
@@ -296,6 +301,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     kept = report.reasons(figures) + [f"left out: {line}" for line in begun["left_out"]]
     kept += [f"{options.patience:.0f} s after the stack is whole: {line}" for line in waiting]
     trouble = [f"the stack is not whole {options.patience:.0f} s after the mending: {line}" for line in missing]
+    trouble += [f"{host} could not be mended" for host in options.unmended]
     trouble += [options.trouble] if options.trouble else []
     trouble += [] if injected else ["the failure was not made"]
     state: report.State = "error" if trouble else "failed" if kept else "passed"

@@ -100,7 +100,7 @@ def mend(directory: Path) -> None:
 
 
 def main(directory: Path, parent: int, probes: list[str]) -> None:
-    """Until every probe has ended."""
+    """Until every probe has ended, and everything is mended."""
     since = born(parent)
 
     def gone() -> bool:
@@ -122,7 +122,8 @@ def main(directory: Path, parent: int, probes: list[str]) -> None:
             for process in running:
                 process.kill()
         time.sleep(0.2)
-    if not orphaned and gone():
+    # When the playbook is gone, and when it could not mend everything itself.
+    if not orphaned and record.mends(directory):
         mend(directory)
     (directory / SETTINGS).unlink(missing_ok=True)
 

@@ -306,16 +306,37 @@ def test_blocks_reach_the_object_store_again(monkeypatch: pytest.MonkeyPatch, lo
     assert stack().uploaded(len(looks) - 0.5) == expected
 
 
-@pytest.mark.parametrize(("waiting", "state"), [([], "passed"), (["Thanos sidecar (mon1): stuck"], "failed")])
-def test_a_store_that_was_gone_is_judged_by_what_reaches_it_afterwards(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waiting: list[str], state: str
-) -> None:
-    its = options(tmp_path, wanted="object_store_gone", settle=0)
+def made(its: Options) -> Path:
+    """The directory of a drill whose failure has been made."""
     directory = its.drill(0)
     directory.mkdir(parents=True)
     record.secret(its.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
     record.secret(directory / "case.json", {"hosts": ["mon1"], "holder": "mon1", "leader": "mon3", "started": 1.0})
     record.event(directory, 2.0, "injected")
+    record.promise_to_mend(directory, 0, ["true"], {})
+    return directory
+
+
+@pytest.mark.parametrize(("unmended", "state"), [([], "passed"), (["mon1"], "error")])
+def test_what_could_not_be_mended_is_left_to_the_guardian(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unmended: list[str], state: str
+) -> None:
+    its = options(tmp_path, wanted="haproxy_killed", settle=0, unmended=unmended)
+    directory = made(its)
+    monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
+    told = conduct.finish(seen(), its, print)
+    assert (told["verdict"], told["halt"]) == (state, state == "error")
+    assert len(record.mends(directory)) == len(unmended)
+    reasons = json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"]
+    assert reasons == [f"{host} could not be mended" for host in unmended]
+
+
+@pytest.mark.parametrize(("waiting", "state"), [([], "passed"), (["Thanos sidecar (mon1): stuck"], "failed")])
+def test_a_store_that_was_gone_is_judged_by_what_reaches_it_afterwards(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waiting: list[str], state: str
+) -> None:
+    its = options(tmp_path, wanted="object_store_gone", settle=0)
+    made(its)
     monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
     monkeypatch.setattr(Seen, "uploaded", lambda _stack, _timeout: waiting)
     told = conduct.finish(seen(), its, print)

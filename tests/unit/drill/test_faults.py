@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.monitoring.ha.plugins.module_utils import faults
+from ansible_collections.monitoring.ha.plugins.modules import drill_fault_host
 
 EVERY: dict[str, dict[str, Any]] = {
     "nothing": {},
@@ -137,6 +140,17 @@ def test_a_command_that_fails_on_the_way_does_not_keep_the_rest_from_being_mende
     faults.arm("cut_off", f"false\nrm -f {tmp_path}/broken", 90)
     faults.mend("cut_off")
     assert not (tmp_path / "broken").exists() and faults.armed() == [] and host
+
+
+@pytest.mark.parametrize(("left", "refused"), [("sysrq", ""), ("mark", ""), ("hang", "(hang)")])
+def test_a_host_that_has_started_anew_may_be_struck_again(
+    host: list[str], capsys: pytest.CaptureFixture[str], left: str, refused: str
+) -> None:
+    faults.arm(left, "true", 90)
+    with patch_module_args({"fault": "nothing", "_ansible_check_mode": True}), pytest.raises(SystemExit):
+        drill_fault_host.main()
+    told = json.loads(capsys.readouterr().out)
+    assert host and (refused in told["msg"] if refused else told["unsupported"] == "" and not told.get("failed")), told
 
 
 def test_a_script_that_fails_says_what_it_said() -> None:

@@ -75,6 +75,16 @@ def test_what_was_broken_is_mended_when_the_playbook_is_gone(directory: Path, pl
     assert record.mends(directory) == [] and not (directory / guardian.SETTINGS).exists()
 
 
+def test_what_the_playbook_could_not_mend_is_mended_when_the_probes_end(directory: Path, playbook: subprocess.Popen[bytes]) -> None:
+    record.promise_to_mend(directory, 0, ["/bin/sh", "-c", f"touch {directory}/done"], {})
+    process = start(directory, playbook.pid)
+    assert watch.await_ready(directory, ["address"], 20) == []
+    assert not (directory / "done").exists()
+    watch.stop(directory)
+    assert process.wait(timeout=20) == 0 and playbook.poll() is None and (directory / "done").exists()
+    assert [one.what for one in record.events(directory)] == ["mended by the guardian"]
+
+
 def test_what_was_mended_is_not_mended_again(directory: Path, playbook: subprocess.Popen[bytes]) -> None:
     record.promise_to_mend(directory, 0, ["/bin/sh", "-c", f"touch {directory}/again"], {})
     process = start(directory, playbook.pid)

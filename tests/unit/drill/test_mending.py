@@ -1,0 +1,50 @@
+"""How the role mends: whoever can be reached again, and what could not be mended is known."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.unit.plays import Play
+from tools.steps import ROOT
+
+TASKS = yaml.safe_load((ROOT / "roles" / "drill" / "tasks" / "drill.yml").read_text(encoding="utf-8"))
+
+
+def named(tasks: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    (found,) = [task for task in tasks if task["name"] == name]
+    return found
+
+
+def test_what_could_not_be_mended_is_told(play: Play, tmp_path: Path) -> None:
+    steps = named(TASKS, "Break, wait, mend, judge")["block"]
+    mending = named(steps, "Break and wait")["always"]
+    named(mending, "Mending")["retries"] = 1
+    judged = named(steps, "A whole stack again, and the verdict")
+    told = {"name": "Told", "ansible.builtin.debug": {"msg": judged["monitoring.ha.drill"]["unmended"]}, "vars": judged["vars"]}
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    gone = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_connection": "ssh"}
+    inventory = {"all": {"hosts": {"first": local, "on": local, "off": local, "here": local, "gone": gone}}}
+    power = {"on": "touch given", "off": "exit 1"}
+    faults = [
+        *({"host": host, "fault": "power_cut", "given": {"host": host, "on": f"cd {tmp_path} && {how}"}} for host, how in power.items()),
+        # In this order, as whoever is gone keeps nobody from being mended.
+        *({"host": host, "fault": "nothing", "given": {"host": host}} for host in ("gone", "here")),
+    ]
+    variables = {"drill_begun": {"faults": faults, "directory": str(tmp_path)}, "drill_patience": 2}
+    done = play.site([{"hosts": "first", "gather_facts": False, "tasks": [*mending, told]}], inventory=inventory, variables=variables)
+    assert done.code == 0 and sorted(done.result("Told")["msg"]) == ["gone", "off"], done.said
+    assert (tmp_path / "given").exists()
+    waited = {its["item"]["host"]: its for its in done.results["Whoever has to be mended can be reached"]["results"]}
+    # Who has no power yet is not waited for.
+    assert list(waited) == ["gone", "here"] and "msg" not in waited["here"]
+
+
+def test_nothing_counts_as_mended_that_was_not_tried(play: Play) -> None:
+    judged = named(named(TASKS, "Break, wait, mend, judge")["block"], "A whole stack again, and the verdict")
+    told = {"name": "Told", "ansible.builtin.debug": {"msg": judged["monitoring.ha.drill"]["unmended"]}, "vars": judged["vars"]}
+    done = play.run([told], variables={"drill_begun": {"faults": [{"host": "mon1"}]}})
+    assert done.result("Told")["msg"] == ["mon1"]
