@@ -181,7 +181,15 @@ def look(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     case = cases(stack, options)[options.index]
     situation = stack.situation(options.addresses)
     made = faults_of.faults(case.failure, failures.strike(case, stack.groups, situation), stack, options.stage)
-    moves = case.failure.apart and situation.holder and situation.holder == situation.leader
+    moves = (
+        case.failure.apart
+        and situation.holder
+        and situation.holder == situation.leader
+        # Somebody has to be there who takes it, and a move is a failure by itself: not for a drill that is not run anyway.
+        and len(stack.members("load_balancer")) > 1
+        and not obstacles(case, made, situation, stack, options)
+        and not stack.whole(options.patience)
+    )
     if moves:
         say(f"{situation.holder} holds the virtual address and leads the database: the address is moved away first")
     return {"faults": made, "move": situation.holder if moves else "", "unit": COMPONENTS["keepalived"].unit}

@@ -213,6 +213,34 @@ def test_a_drill_of_a_host_that_is_not_the_one_meant_is_not_run_and_says_so(tmp_
     assert (told["state"], told["reasons"]) == ("not run", ["mon1 holds the virtual address now, not mon2"])
 
 
+class Together(Seen):
+    """One host both holds the address and leads the database."""
+
+    def situation(self, addresses: Mapping[str, str]) -> Situation:
+        return Situation("mon1", "mon1")
+
+
+@pytest.mark.parametrize(
+    ("groups", "missing", "given", "move"),
+    [
+        (DEMO, [], {}, "mon1"),
+        (DEMO, [], {"wanted": "leader_power_cut"}, ""),
+        (DEMO, ["Grafana (mon2): no answer"], {}, ""),
+        # Not borne, not measured, not the host that was named, and nobody who would take it.
+        ({**DEMO, "postgresql": ["mon1"]}, [], {}, ""),
+        (DEMO, [], {"probes": ["query"]}, ""),
+        (DEMO, [], {"host": "mon2"}, ""),
+        ({**DEMO, "load_balancer": ["mon1"]}, [], {}, ""),
+    ],
+)
+def test_the_address_is_moved_away_only_for_a_drill_that_is_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, groups: dict[str, list[str]], missing: list[str], given: dict[str, Any], move: str
+) -> None:
+    monkeypatch.setattr(Together, "whole", lambda _stack, _timeout: missing)
+    its = Together(groups, HOSTVARS, {**VARIABLES, **ALL}, "/nowhere")
+    assert conduct.look(its, options(tmp_path, **{"wanted": "leader_cut_off", **given}), print)["move"] == move
+
+
 ALL = {
     "haproxy_users": {"admin": "secret"},
     "thanos_s3_access_key": "key",

@@ -1,4 +1,4 @@
-"""How the role mends: whoever can be reached again, and what could not be mended is known."""
+"""What the role's tasks do around a failure: when the address moves, who is mended, and what could not be mended is known."""
 
 from __future__ import annotations
 
@@ -48,3 +48,11 @@ def test_nothing_counts_as_mended_that_was_not_tried(play: Play) -> None:
     told = {"name": "Told", "ansible.builtin.debug": {"msg": judged["monitoring.ha.drill"]["unmended"]}, "vars": judged["vars"]}
     done = play.run([told], variables={"drill_begun": {"faults": [{"host": "mon1"}]}})
     assert done.result("Told")["msg"] == ["mon1"]
+
+
+def test_the_address_stays_where_a_host_cannot_have_the_failure(play: Play) -> None:
+    told = {"name": "Told", "ansible.builtin.debug": {"msg": "it moves"}, "when": named(TASKS, "The address moves away first")["when"]}
+    for said, moves in (("", True), ("its kernel filters no packets", False)):
+        results = [{"unsupported": ""}, {"unsupported": said}, {"failed": True}]
+        done = play.run([told], variables={"drill_apart": {"move": "mon1"}, "drill_possible": {"results": results}})
+        assert done.code == 0 and done.results["Told"].get("skipped", False) is not moves, done.said
