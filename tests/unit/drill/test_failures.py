@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.monitoring.ha.plugins.module_utils import topology
+import yaml
+from ansible_collections.monitoring.ha.plugins.module_utils import durations, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Case, DrillError, Situation
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.probes.common import PATIENCE
+
+from tools.steps import ROOT
 
 HOSTS = ["mon1", "mon2", "mon3"]
 EVERYWHERE = (
@@ -74,6 +78,7 @@ def test_each_failure_is_one_line() -> None:
     [
         ("haproxy_killed", "query", 2),
         ("holder_power_cut", "address", 4),
+        ("holder_power_cut", "query", 4),
         ("grafana_killed", "grafana", 3),
         ("thanos_query_killed", "query", 3),
         ("prometheus_killed", "query", 10),
@@ -92,6 +97,19 @@ def test_promises_are_those_that_are_made_to_people(name: str, probe: str, secon
     its = DATA[name].promise
     limit = its.get(probe, its.get("default", 2))
     assert limit is not None and limit <= seconds
+
+
+@pytest.mark.parametrize(("name", "probe"), [("thanos_query_hung", "query"), ("query_frontend_hung", "query"), ("grafana_hung", "grafana")])
+@pytest.mark.parametrize("role", ["haproxy", "proxy"])
+def test_a_member_that_hangs_is_left_out_within_the_promise_by_the_formula_that_is_told(name: str, probe: str, role: str) -> None:
+    its = yaml.safe_load((ROOT / "roles" / role / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    interval, fast = (durations.seconds(its[f"{role}_check_{which}"]) for which in ("interval", "fast_interval"))
+    fall = its[f"{role}_check_fall"]
+    worst = interval + fall * interval + (fall - 1) * fast + PATIENCE
+    limit = DATA[name].promise[probe]
+    assert limit is not None and worst <= limit
+    (row,) = [line for line in (ROOT / "docs" / "failures.md").read_text(encoding="utf-8").splitlines() if f"`{name}`" in line]
+    assert row.endswith(f"| {interval:g} + {fall} \u00d7 {interval:g} + {(fall - 1) * fast:g} + {PATIENCE:g} | {limit:g} |")
 
 
 @pytest.mark.parametrize("name", [name for name, its in DATA.items() if not its.beyond])
