@@ -59,19 +59,13 @@ ids:
 import json
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana import paging
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
 
 def existing(client: Client) -> dict[str, int]:
     """Name → number of every organisation; Unanswered when the administrator's login does not count."""
-    found: dict[str, int] = {}
-    page = 0
-    while True:
-        part = client.json("/api/orgs", perpage="1000", page=str(page))
-        found.update({str(its["name"]): int(its["id"]) for its in part})
-        if len(part) < 1000:
-            return found
-        page += 1
+    return paging.organisations(lambda page: client.json("/api/orgs", perpage=str(paging.ORGANISATIONS), page=str(page)))
 
 
 def make(client: Client, name: str) -> int:

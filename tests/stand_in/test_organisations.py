@@ -29,6 +29,15 @@ def test_organisations(grafana: Instance, name: str) -> None:
     assert grafana.delete(f"/api/orgs/{org}").status_code == 404
 
 
+def test_pages_are_numbered_from_0(grafana: Instance, name: str) -> None:
+    names = [f"{name} {number}" for number in range(3)]
+    for one in names:
+        assert grafana.post("/api/orgs", {"name": one}).status_code == 200
+    for page, expected in (("", names[:2]), ("&page=0", names[:2]), ("&page=1", names[2:]), ("&page=2", [])):
+        found = grafana.get(f"/api/orgs?query={name} &perpage=2{page}").json()
+        assert [one["name"] for one in found] == expected, page
+
+
 def test_users_of_an_organisation(grafana: Instance, name: str) -> None:
     org = grafana.post("/api/orgs", {"name": name}).json()["orgId"]
     number = grafana.post("/api/admin/users", {"login": name, "password": "password", "name": "N"}).json()["id"]

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from .client import Client
 from .errors import ApiError, Denied, GrafanaError
 from .organisation import Org
+from .paging import ORGANISATIONS
+from .paging import organisations as numbered
 
 ALL = "all"
 
@@ -51,13 +53,18 @@ def listed(client: Client, wanted: Sequence[str], release: str, apis: dict[str, 
 
 
 def every(client: Client) -> dict[str, int]:
-    """Name to id of all organisations. GrafanaError for credentials that may not see them."""
+    """Name to id of all organisations. GrafanaError for credentials that may not see them, and for a list that lacks the own one."""
     if client.connection.token:
         raise GrafanaError("a token belongs to one organisation: use the user and password of a server administrator for others")
     try:
-        return {found["name"]: found["id"] for found in client.paged("/api/orgs", 1000, "perpage")}
+        known = numbered(lambda page: client.get("/api/orgs", {"perpage": ORGANISATIONS, "page": page}))
     except Denied as error:
         raise GrafanaError(f"only a server administrator can see all organisations: {error}") from error
+    own = client.get("/api/org")
+    if own["id"] not in known.values():
+        # Nothing can be said of the rest of such a list either.
+        raise GrafanaError(f"the list of organisations lacks {own['name']!r}, which the credentials belong to")
+    return known
 
 
 def create(client: Client, name: str) -> int:

@@ -47,7 +47,8 @@ def _readdress(context: Context, org_id: int) -> dict[str, Any]:
 
 @route("GET", "/api/orgs", server_admin("orgs:read"))
 def search(context: Context) -> list[Any]:
-    page, size = context.page(1000)
+    # The only list that Grafana numbers from 0.
+    page, size = context.page(1000, first=0)
     conditions, arguments = ["1 = 1"], []
     if query := context.query("query"):
         conditions.append('LOWER("name") LIKE ?')
@@ -56,7 +57,7 @@ def search(context: Context) -> list[Any]:
         conditions.append('"name" = ?')
         arguments.append(name)
     sql = f'SELECT "id", "name" FROM "org" WHERE {" AND ".join(conditions)} ORDER BY "name", "id" LIMIT ? OFFSET ?'
-    return context.session.rows(sql, *arguments, size, (page - 1) * size)
+    return context.session.rows(sql, *arguments, size, page * size)
 
 
 @route("POST", "/api/orgs", server_admin("orgs:create"))

@@ -58,10 +58,10 @@ class Context:
     def query_flag(self, name: str) -> bool:
         return self.query(name).lower() in ("1", "t", "true")
 
-    def page(self, default: int, size: str = "perpage", maximum: int | None = None) -> tuple[int, int]:
-        """Page number (from 1) and page size."""
-        number, limit = self.query_int("page", 1), self.query_int(size, default)
-        number = number if number > 0 else 1
+    def page(self, default: int, size: str = "perpage", maximum: int | None = None, first: int = 1) -> tuple[int, int]:
+        """Page number (from ``first``) and page size."""
+        number, limit = self.query_int("page", first), self.query_int(size, default)
+        number = max(number, first)
         limit = limit if limit > 0 else default
         if maximum is not None:
             limit = min(limit, maximum)

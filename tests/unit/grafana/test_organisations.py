@@ -1,0 +1,58 @@
+"""Which organisations there are, whatever the numbers of the pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils import https
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana import organisations, paging
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.client import Client, Connection
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import GrafanaError
+from ansible_collections.monitoring.ha.plugins.modules import grafana_organisations
+
+from tests.unit.servers import Answer, Request, serve
+
+#: Where the page of a number begins, in pages.
+FIRST: dict[str, Callable[[int], int]] = {
+    "numbered from 0, as Grafana does": lambda number: number,
+    "from 1, and 0 counts as 1": lambda number: max(number, 1) - 1,
+    "from 1, and nothing is at 0": lambda number: number - 1 if number else 1 << 20,
+}
+
+
+@pytest.mark.parametrize("first", FIRST)
+@pytest.mark.parametrize("total", [1, paging.ORGANISATIONS, paging.ORGANISATIONS + 1, 2 * paging.ORGANISATIONS])
+def test_all_of_them(first: str, total: int) -> None:
+    all_of_them = [{"id": number, "name": f"o{number}"} for number in range(1, total + 1)]
+
+    def page(number: int) -> list[dict[str, Any]]:
+        start = FIRST[first](number) * paging.ORGANISATIONS
+        return all_of_them[start : start + paging.ORGANISATIONS]
+
+    assert paging.organisations(page) == {f"o{number}": number for number in range(1, total + 1)}
+
+
+def test_over_http() -> None:
+    def answer(request: Request) -> Answer:
+        if request.path == "/api/org":
+            return Answer(b'{"id": 7, "name": "own"}')
+        number = int(parse_qs(urlsplit(request.path).query)["page"][0])
+        return Answer(json.dumps([{"id": 7, "name": "own"}, {"id": 8, "name": "other"}] if number == 0 else []).encode())
+
+    with serve(answer) as server, Client(Connection(server.url, "admin", "pw")) as client:
+        assert organisations.every(client) == {"own": 7, "other": 8}
+        assert grafana_organisations.existing(https.Client("127.0.0.1", server.port, tls=False)) == {"own": 7, "other": 8}
+
+
+@pytest.mark.parametrize("listed", ["[]", '[{"id": 8, "name": "other"}]'])
+def test_a_list_without_the_own_organisation_is_not_believed(listed: str) -> None:
+    def answer(request: Request) -> Answer:
+        return Answer(b'{"id": 7, "name": "own"}' if request.path == "/api/org" else listed.encode())
+
+    lacking = pytest.raises(GrafanaError, match="the list of organisations lacks 'own'")
+    with serve(answer) as server, Client(Connection(server.url, "admin", "pw")) as client, lacking:
+        list(organisations.listed(client, ["all"], "", {}))
