@@ -86,7 +86,8 @@ class Client:
         self.connection = connection
         self._secrets = [text for text in (connection.password, connection.token, *secrets) if text]
         self._session = _session(connection)
-        self._pool = ThreadPoolExecutor(connection.max_connections, thread_name_prefix="grafana")
+        self._worker = threading.local()
+        self._pool = ThreadPoolExecutor(connection.max_connections, thread_name_prefix="grafana", initializer=self._mark)
         self._end = time.monotonic() + connection.time_limit if connection.time_limit else float("inf")
         self._stopped = threading.Event()
 
@@ -195,8 +196,16 @@ class Client:
 
     # --- many at a time ------------------------------------------------------------------------------------------
 
+    def _mark(self) -> None:
+        """Runs at the start of each thread of the pool."""
+        self._worker.here = True
+
     def map(self, call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """``call`` for each of the items, several at a time, results in order; no more in memory than are under way."""
+        if getattr(self._worker, "here", False):
+            # A worker that waits for others would wait for ever once all of them do so.
+            yield from map(call, items)
+            return
         waiting: deque[Future[R]] = deque()
         try:
             for item in items:

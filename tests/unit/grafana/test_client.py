@@ -201,6 +201,23 @@ def test_several_at_a_time_in_order() -> None:
         assert list(one.map(work, range(40))) == list(range(40)) and most[0] == 3
 
 
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_map_within_a_map(connections: int) -> None:
+    """A worker that has many things to do does them itself: all the others may be waiting as well."""
+    with client("http://127.0.0.1:1", max_connections=connections) as one:
+
+        def work(number: int) -> list[int]:
+            return list(one.map(lambda inner: number * 10 + inner, range(3)))
+
+        found: list[list[int]] = []
+        thread = threading.Thread(target=lambda: found.extend(one.map(work, range(8))), daemon=True)
+        thread.start()
+        thread.join(10)
+        # Without an answer by now there will be none: what waits has to end, or the test run would not.
+        one._pool.shutdown(wait=False, cancel_futures=True)
+    assert found == [[number * 10 + inner for inner in range(3)] for number in range(8)]
+
+
 def test_the_first_error_ends_a_map() -> None:
     def work(number: int) -> int:
         if number == 3:

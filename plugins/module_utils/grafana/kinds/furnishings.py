@@ -37,6 +37,14 @@ class PlaylistKind(Kind):
         )
         yield from numbered(found)
 
+    def read(self, org: Org, key: str) -> Live | None:
+        # Its own and those that it may share its name with; the number that tells them apart is no part of that name.
+        candidates = (key, key.rpartition("#")[0])
+        uids = [listed["uid"] for listed in self._listed(org) if listed["name"] in candidates]
+        answers = [org.find(f"/api/playlists/{segment(uid)}") for uid in uids]
+        found = numbered(_playlist(answer) for answer in answers if answer is not None)
+        return next((live for live in found if live.key == key), None)
+
     def create(self, org: Org, item: Item) -> None:
         org.write("POST", "/api/playlists", item.body)
 
