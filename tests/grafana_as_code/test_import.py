@@ -356,3 +356,32 @@ def test_library_panels_can_be_chosen_alone(filled: Site, other: Site) -> None:
     done = other.bring(tree, filled.name, selection={"kinds": ["library_panels"]})
     assert changed(done) == {("created", "library_panels", "lib"), ("created", "folders", "level0"), ("created", "folders", "level1")}
     assert other.get("/api/library-elements/lib")["result"]["model"]["title"] == panel(7, "shared")["title"]
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+@pytest.mark.parametrize("whole_kind", [False, True])
+def test_permissions_that_could_not_be_read_stay(whole_kind: bool, renamed: bool, site: Site, other: Site) -> None:
+    """No file for an object's permissions means none, but not where the export could not read them."""
+    target = other if renamed else site
+    for one in {site.number: site, target.number: target}.values():
+        for uid in ("unread", "none"):
+            one.fill.folder(uid, uid)
+            one.fill.send("POST", f"/api/folders/{uid}/permissions", {"items": []})
+    path = "/api/folders/unread/permissions"
+    site.instance.faults(error_rate=1, error_status=403, paths=f"^{path}$")
+    try:
+        tree = site.export(keep_going=True)
+    finally:
+        site.instance.delete("/-/stand-in/faults")
+    assert [(one.kind, one.key) for one in site.exported.failures] == [("folder_permissions", "unread")]
+    if whole_kind:
+        manifest = json.loads((tree / "manifest.json").read_text())
+        manifest["failures"][0]["key"] = "*"
+        edit(tree / "manifest.json", **manifest)
+    for uid in ("unread", "none"):
+        target.fill.send("POST", f"/api/folders/{uid}/permissions", {"items": [{"role": "Viewer", "permission": 1}]})
+    result = target.bring(tree, site.name)
+    assert [one["role"] for one in target.get(path)] == ["Viewer"], "nothing is known of these"
+    assert changed(result) == (set() if whole_kind else {("updated", "folder_permissions", "none")})
+    with pytest.raises(Blocked, match="prune: the tree lacks 1 objects"):
+        target.bring(tree, site.name, prune=True)

@@ -131,7 +131,7 @@ class Planner:
 
     def make(self) -> Plan:
         """Reads what is there and compares. TreeError, ApiError, Incomplete; problems are in the plan."""
-        if self.choices.prune and (lost := self.branch.tree.failures(self.org.name)):
+        if self.choices.prune and (lost := self.branch.failures):
             self.plan.problems.append(f"prune: the tree lacks {len(lost)} objects that could not be read, and would delete them")
         indexes = self._indexes
         indexes.update((name, self.desired.index(kind)) for name, kind in KINDS.items() if self._reads(name))
@@ -202,9 +202,13 @@ class Planner:
     def _with_empty(self, kind: Kind, chosen: dict[str, Wanted]) -> dict[str, Wanted]:
         """What the tree has no file for, although it has the object, is to have none."""
         found = dict(chosen)
+        # What could not be read may well have some.
+        unread = self.branch.unread(kind.name)
+        if "*" in unread:
+            return found
         objects = self._indexes.get(kind.about)
         for key, about in (self.desired.index(KINDS[kind.about]) if objects is None else objects).items():
-            if key not in found and self._wants(kind.name, about, key) and not about.only_create:
+            if key not in found and key not in unread and self._wants(kind.name, about, key) and not about.only_create:
                 item = kind.parse({"uid": key, "title": about.name, "permissions": []}, about.folder, "")
                 found[key] = Wanted(item.digest, about.name, about.folder, None, item)
         return found

@@ -76,6 +76,15 @@ class Branch:
         return any(path.startswith(f"{kind}/") for path in self._paths)
 
     @cached_property
+    def failures(self) -> list[Json]:
+        """What the export could not read of this organisation, under the name that it has in the tree."""
+        return [one for name, place in self.tree.organisations.items() if place == self.directory for one in self.tree.failures(name)]
+
+    def unread(self, kind: str) -> set[str]:
+        """Keys of the objects of a kind that the export could not read; ``*`` where it is the whole kind."""
+        return {str(one.get("key")) for one in self.failures if one.get("kind") == kind}
+
+    @cached_property
     def selection(self) -> Selection:
         """What the export was asked for; objects beyond that are not the tree's business."""
         return Selection.of(self.tree.manifest.get("selection") or {})
