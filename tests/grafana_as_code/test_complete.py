@@ -18,13 +18,16 @@ from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors impor
     TimeLimit,
     TreeError,
 )
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.base import Live
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.folders import FolderKind
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.organisation import Org
 
 from tests.stand_in.databases import DatabaseServer
 from tests.stand_in.instances import ADMIN, Instance
 
 from .content import fill, panel
 from .proxy import proxy
-from .site import Site, contents, objects
+from .site import Site, changed, contents, objects
 
 NewSite = Callable[..., Site]
 
@@ -229,3 +232,52 @@ def test_no_more_connections_than_allowed(site: Site) -> None:
         with proxy([int(site.instance.sections["server"]["http_port"])]) as address:
             site.export(client={"url": address.url, "max_connections": allowed})
             assert address.most == allowed
+
+
+def made_meanwhile(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As soon as all folders have been listed there is another one, with a folder and a dashboard in it."""
+    listed = FolderKind.read_all
+
+    def read_all(self: FolderKind, org: Org) -> Iterator[Live]:
+        yield from list(listed(self, org))
+        monkeypatch.setattr(FolderKind, "read_all", listed)
+        site.fill.folder("newf", "New / folder")
+        site.fill.folder("inner", "Inner", "newf")
+        site.fill.dashboard("d", "d", "inner")
+
+    monkeypatch.setattr(FolderKind, "read_all", read_all)
+
+
+@pytest.mark.parametrize("release", ["11.6.0", "13.0.1"])
+def test_a_folder_that_no_list_has_shown(release: str, new_site: NewSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = new_site(release)
+    made_meanwhile(site, monkeypatch)
+    tree = site.export()
+    assert {"folders/new-folder.newf.json", "folders/new-folder.newf/inner.inner.json"} <= objects(tree).keys()
+    assert "dashboards/new-folder.newf/inner.inner/d.d.json" in objects(tree)
+    assert objects(site.export("again")) == objects(tree)
+    assert not site.plan(tree, site.name, prune=True).changed
+
+
+@pytest.mark.parametrize("release", ["11.6.0", "13.0.1"])
+@pytest.mark.parametrize("hidden", ["newf", "inner"])
+def test_a_folder_that_cannot_be_read(hidden: str, release: str, new_site: NewSite, other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, and what is in it stays there: in a folder of its uid, not in one that is called like its directory."""
+    strict, site = new_site(release), new_site(release)
+    site.instance.faults(error_rate=1, error_status=403, paths=f"^/api/folders/{hidden}$")
+    try:
+        made_meanwhile(strict, monkeypatch)
+        with pytest.raises(Incomplete, match=f"folders {hidden}"):
+            strict.export()
+        made_meanwhile(site, monkeypatch)
+        tree = site.export(keep_going=True)
+    finally:
+        site.instance.delete("/-/stand-in/faults")
+    assert [(one.kind, one.key, one.status) for one in site.exported.failures] == [("folders", hidden, 403)]
+    result = site.bring(tree, site.name)
+    assert not {change for change in changed(result) if change[1] in ("folders", "dashboards")}
+
+    made = other.bring(tree, site.name)
+    assert any(f"could not read folder {hidden!r}" in warning for warning in made.warnings)
+    assert other.get("/api/dashboards/uid/d")["meta"]["folderUid"] == "inner"
+    assert not other.bring(tree, site.name).changed

@@ -98,6 +98,8 @@ class Desired:
         """Uid that a directory's name gave to the uid of the folder of that title, where Grafana has one."""
         found: dict[str, str] = {}
         for uid, item in self.branch.implied.items():
+            if uid in self.branch.nameless:
+                continue
             parent = found.get(item.folder, item.folder)
             same = [key for key, one in self.org.folders.known.items() if (one.title, one.parent) == (item.name, parent)]
             if len(same) == 1:

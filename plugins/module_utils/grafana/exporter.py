@@ -15,6 +15,7 @@ from .client import Client
 from .errors import ApiError, Failure
 from .kinds import DEFAULT, KINDS
 from .kinds.base import Item, Kind
+from .kinds.folders import learn
 from .organisation import Org
 from .selection import EVERYTHING, Selection
 from .tree import Changes, Writer
@@ -95,11 +96,20 @@ class _Organisation:
         objects = iter(self.folders.values()) if kind.name == "folders" else kind.read_all(self.org)
         try:
             for item in objects:
+                self._learn(item.folder)
                 if self.org.wants(kind.name, item.key, item.name, item.folder):
                     self._add(kind, item)
         except ApiError as error:
             # Not one object, but the list itself.
             self.org.fail(kind.name, "*", "", error)
+
+    def _learn(self, folder: str) -> None:
+        """Folders that were not there yet when all were listed, or are in no list of this user."""
+        learnt = {live.key: live for live in learn(self.org, folder)}
+        self.folders |= learnt
+        for uid, live in learnt.items():
+            if self.org.selection.wants_kind("folders", DEFAULT) and self.org.wants("folders", uid, live.name, live.folder):
+                self._add(KINDS["folders"], live)
 
     def _add(self, kind: Kind, item: Item) -> None:
         if kind.name == "folders":

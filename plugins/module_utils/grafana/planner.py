@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from .canonical import Json, loads
 from .desired import Choices, Desired, Wanted
+from .folder_tree import Folder
 from .kinds import DEFAULT, KINDS
 from .kinds.base import Item, Kind, Live
 from .organisation import Org
@@ -125,9 +126,26 @@ class Planner:
             org.__dict__["logins"] = {org.client.connection.user: 0}
         else:
             self._folders = list(KINDS["folders"].read_all(org))
+            self._learn_hidden()
             org.sources = org.get("/api/datasources")
         self.desired = Desired(branch, org, choices)
-        self.plan = Plan(org, self.desired, warnings=list(self.desired.warnings))
+        self.plan = Plan(org, self.desired, warnings=[*self.desired.warnings, *self._to_be_named()])
+
+    def _learn_hidden(self) -> None:
+        """A folder that the export could not read may be missing from the list here too, and still be there."""
+        for uid in self.branch.nameless - self.org.folders.known.keys():
+            live = KINDS["folders"].read(self.org, uid)
+            if live is not None:
+                self._folders.append(live)
+                self.org.folders.known[uid] = Folder(live.name, live.folder)
+
+    def _to_be_named(self) -> list[str]:
+        """Folders that will be made without knowing what they are called."""
+        return [
+            f"the export could not read folder {uid!r}, which is not there: it is made with the title {item.name!r}"
+            for uid, item in self.branch.implied.items()
+            if uid in self.branch.nameless - self.org.folders.known.keys()
+        ]
 
     def make(self) -> Plan:
         """Reads what is there and compares. TreeError, ApiError, Incomplete; problems are in the plan."""

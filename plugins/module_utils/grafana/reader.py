@@ -65,6 +65,8 @@ class Branch:
         self.folders = Folders()
         #: Folders that only the name of a directory tells of, by uid.
         self.implied: dict[str, Item] = {}
+        #: Those of them that an export named by their uids, as it could not read them.
+        self.nameless: set[str] = set()
         self._paths = [path for path in files(tree.root / directory) if path != "organisation.json"]
         self.unknown = sorted({kind for path in self._paths if (kind := path.partition("/")[0]) not in KINDS})
         self._learn_folders()
@@ -122,6 +124,16 @@ class Branch:
             if parts[0] in KINDS and KINDS[parts[0]].foldered:
                 self._folder(parts[1:-1])
 
+    @cached_property
+    def _exported_places(self) -> set[str]:
+        """Directories of folders that the export made, below those of the kinds."""
+        found: set[str] = set()
+        for path in self._exported:
+            organisation, *parts = path.split("/")
+            if organisation == self.directory and parts[0] in KINDS and KINDS[parts[0]].foldered:
+                found.update("/" + "/".join(parts[1:end]) for end in range(2, len(parts)))
+        return found
+
     def _folder(self, parts: list[str]) -> str:
         """Uid of the folder that a directory stands for. One that no export named is a folder of that title."""
         parent, place = "", ""
@@ -129,9 +141,15 @@ class Branch:
             place = f"{place}/{part}"
             uid = names.uid_of(part)
             if uid not in self.folders.known:
-                uid = names.derived_uid(place)
+                title = part
+                if uid and place in self._exported_places:
+                    # Its uid is true, whatever it is called: no other folder may take its place.
+                    title = part.rpartition(".")[0]
+                    self.nameless.add(uid)
+                else:
+                    uid = names.derived_uid(place)
                 if uid not in self.folders.known:
-                    self.folders.known[uid] = Folder(part, parent)
-                    self.implied[uid] = Item(uid, part, {"uid": uid, "title": part}, parent)
+                    self.folders.known[uid] = Folder(title, parent)
+                    self.implied[uid] = Item(uid, title, {"uid": uid, "title": title}, parent)
             parent = uid
         return parent

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..canonical import Json
 from ..client import segment
-from ..errors import Conflict, NotFound
+from ..errors import ApiError, Conflict, NotFound
 from ..folder_tree import Folder
 from ..organisation import FOLDER_GROUP, Org
 from .base import Item, Kind, Live, required
@@ -89,6 +89,24 @@ class FolderKind(Kind):
         # What other programs keep is the answer of the API, which says itself where it belongs.
         folder = folder or str(body.get("parentUid") or "")
         return _live(required(body, "uid", path), title, body.get("description") or "", folder)
+
+
+def learn(org: Org, uid: str) -> list[Live]:
+    """A folder that no list has shown, and those around it, read one by one; ``org.folders`` knows them afterwards.
+
+    It may be new, or hidden from whoever reads. One that cannot be read is told to ``org.fail``, once.
+    """
+    found: list[Live] = []
+    while uid and uid not in org.folders.known and all((one.kind, one.key) != (FolderKind.name, uid) for one in org.failures):
+        try:
+            live = _of_answer(org.get(f"/api/folders/{segment(uid)}"))
+        except ApiError as error:
+            org.fail(FolderKind.name, uid, "", error)
+            break
+        found.append(live)
+        org.folders.known[uid] = Folder(live.name, live.folder)
+        uid = live.folder
+    return found
 
 
 def _live(uid: str, title: str, description: str, parent: str, manager: str = "") -> Live:
