@@ -26,7 +26,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said. promised: the length that is announced, when it is not the body's. wait: seconds before the answer."""
+    """What is said. promised: the length that is announced, when it is not the body's; -1 announces none.
+
+    wait: seconds before the answer.
+    """
 
     body: bytes = b""
     status: int = 200
@@ -91,7 +94,8 @@ def serve(answerer: Answerer, context: ssl.SSLContext | None = None) -> Iterator
             said = answerer(request)
             over.wait(said.wait)
             self.send_response(said.status)
-            self.send_header("Content-Length", str(len(said.body) if said.promised is None else said.promised))
+            if said.promised != -1:
+                self.send_header("Content-Length", str(len(said.body) if said.promised is None else said.promised))
             for name, value in said.headers.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -119,7 +119,7 @@ class Client:
     def write(self, method: str, path: str, body: Any = None, query: Query | None = None, headers: Mapping[str, str] | None = None) -> Any:
         """Sends a change once. Only what Grafana refused to look at (429) is repeated.
 
-        Uncertain: no answer, or 5xx; the caller looks whether it happened. ApiError: it did not.
+        Uncertain: no answer, not all of one, or 5xx; the caller looks whether it happened. ApiError: it did not.
         """
         for attempt in range(self.connection.retries + 1):
             try:
@@ -127,7 +127,7 @@ class Client:
             except Unreachable as error:
                 raise Uncertain(error) from error
             except ApiError as error:
-                if error.status != 429 and _passes(error):
+                if 200 <= error.status < 300 or (error.status != 429 and _passes(error)):
                     raise Uncertain(error) from error
                 if error.status != 429 or attempt == self.connection.retries:
                     raise
@@ -156,19 +156,31 @@ class Client:
             # The next request may go to another instance.
             self._session.cookies.clear()
             raise Unreachable(f"{method} {path}: {self._reason(error)}") from None
+        if lacking := _lacking(answer.headers, content):
+            self._session.cookies.clear()
+            raise Unreachable(f"{method} {path}: the answer was cut off, {lacking} bytes before its end")
         if 200 <= answer.status_code < 300:
-            return self._json(method, path, answer.status_code, content)
+            return self._json(method, path, answer, content)
         if answer.status_code in (502, 503, 504):
             self._session.cookies.clear()
         kind = _ERRORS.get(answer.status_code, ApiError)
         said = self.masked(_said(answer.status_code, content))
         raise kind(method, path, answer.status_code, said, _seconds(answer.headers.get("Retry-After", "")))
 
-    def _json(self, method: str, path: str, status: int, content: bytes) -> Any:
+    def _json(self, method: str, path: str, answer: requests.Response, content: bytes) -> Any:
+        """The content of a success. Unreachable where there has to be one and is none, or not all of it."""
+        if not content.strip():
+            # Nothing is what Grafana may say to a write, but says so: the end of a connection looks the same.
+            if answer.status_code == 204 or (method != "GET" and answer.headers.get("Content-Length") == "0"):
+                return None
+            raise Unreachable(f"{method} {path}: {answer.status_code} without a content")
         try:
-            return loads(content) if content.strip() else None
+            return loads(content)
         except ValueError:
-            raise ApiError(method, path, status, "the answer is not JSON: is this Grafana's address?") from None
+            if content.lstrip().startswith(b"<"):
+                # A page for people is not part of any JSON, and will not become one.
+                raise ApiError(method, path, answer.status_code, "the answer is not JSON: is this Grafana's address?") from None
+            raise Unreachable(f"{method} {path}: the answer is not JSON, or not all of it") from None
 
     def _reason(self, error: Exception) -> str:
         """The innermost words of a connection's end, without the address and what stands around."""
@@ -261,6 +273,14 @@ def _session(connection: Connection) -> requests.Session:
         pair = base64.b64encode(f"{connection.user}:{connection.password}".encode()).decode()
         session.headers["Authorization"] = f"Basic {pair}"
     return session
+
+
+def _lacking(headers: Mapping[str, str], content: bytes) -> int:
+    """Bytes that were announced and have not come. Old releases of urllib3 take what there is for the whole."""
+    announced = headers.get("Content-Length", "")
+    if not announced.isdecimal() or headers.get("Content-Encoding"):
+        return 0
+    return max(0, int(announced) - len(content))
 
 
 def _passes(error: GrafanaError) -> bool:

@@ -13,7 +13,7 @@ class GrafanaError(RuntimeError):
 
 
 class Unreachable(GrafanaError):
-    """No answer: refused, cut off, too slow, or TLS did not come about."""
+    """No answer, or not all of one: refused, cut off, too slow, or TLS did not come about."""
 
 
 class TimeLimit(GrafanaError):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
+import requests.adapters
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana import RUN_HEADER
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.client import Client, Connection, segment
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import (
@@ -100,6 +104,67 @@ def test_a_doubtful_write_is_not_repeated(answer: Answer) -> None:
         with pytest.raises(Uncertain):
             one.write("POST", "/x", {"a": 1})
         assert len(server.asked) == 1
+
+
+@pytest.fixture(params=["counts", "takes what comes"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """urllib3 as it is, and as it was in releases that do not compare what has come with what was announced."""
+    if request.param == "counts":
+        return
+    build = requests.adapters.HTTPAdapter.build_response
+
+    def trusting(self: requests.adapters.HTTPAdapter, sent: Any, answer: Any) -> requests.Response:
+        answer.enforce_content_length = False
+        return build(self, sent, answer)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "build_response", trusting)
+
+
+#: Successes that are none. A connection that ends looks like an empty answer, or like the start of one.
+CUT = {
+    "before the body": Answer(b"", promised=9),
+    "within the body": Answer(b"[1", promised=9),
+    "where what has come is complete": Answer(b"[1]\n", promised=9),
+    "without a length": Answer(b"", promised=-1),
+    "within, without a length": Answer(b"[1", promised=-1),
+    "within, compressed": Answer(gzip.compress(b"[1]" * 99)[:-20], headers={"Content-Encoding": "gzip"}),
+}
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("cut", CUT)
+def test_a_part_of_an_answer_is_none(cut: str) -> None:
+    with serve(in_turn(CUT[cut], CUT[cut], OK)) as server, client(server.url) as one:
+        assert one.get("/x") == {"a": 1} and len(server.asked) == 3
+    with serve(in_turn(CUT[cut])) as server, client(server.url) as one:
+        with pytest.raises(Unreachable):
+            one.get("/x")
+        assert len(server.asked) == 4
+        with pytest.raises(Uncertain):
+            one.write("POST", "/x", {})
+        assert len(server.asked) == 5, "it may have been done"
+
+
+@pytest.mark.parametrize("nothing", [Answer(), Answer(status=204), Answer(b"null")])
+def test_nothing_is_an_answer_to_a_write(nothing: Answer) -> None:
+    with serve(in_turn(nothing)) as server, client(server.url) as one:
+        assert one.write("DELETE", "/x") is None
+
+
+def test_null_is_the_only_nothing_that_is_read() -> None:
+    with serve(in_turn(Answer(b"null"), Answer())) as server, client(server.url, retries=0) as one:
+        assert one.get("/x") is None
+        with pytest.raises(Unreachable, match="200 without a content"):
+            one.get("/x")
+
+
+def test_a_page_that_answers_a_write_leaves_it_in_doubt() -> None:
+    with (
+        serve(in_turn(Answer(b"<html>"))) as server,
+        client(server.url) as one,
+        pytest.raises(Uncertain, match="is this Grafana's address"),
+    ):
+        one.write("POST", "/x", {})
 
 
 def test_nobody_there() -> None:

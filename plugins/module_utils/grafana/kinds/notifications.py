@@ -78,8 +78,10 @@ class _NamedKind(Kind):
         return f"{_ROOT}/{self.collection}/{segment(name)}"
 
     def read_all(self, org: Org) -> Iterator[Live]:
-        for found in org.get(f"{_ROOT}/{self.collection}") or ():
-            yield self._live(found)
+        found = org.get(f"{_ROOT}/{self.collection}")
+        # Grafana writes an empty list as null.
+        for one in () if found is None else found:
+            yield self._live(one)
 
     def read(self, org: Org, key: str) -> Live | None:
         answer = org.find(self._path(key))
