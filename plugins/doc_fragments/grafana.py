@@ -95,6 +95,7 @@ options:
     description:
       - Folders that are meant, with what is below them, as uids or as titles from the root with C(/) between.
       - With folders, only kinds are meant whose objects are in folders.
+      - One that there is in none of the organisations is an error. What reads a tree looks for it there too.
     type: list
     elements: str
     default: []

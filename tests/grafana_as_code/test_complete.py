@@ -21,6 +21,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors impor
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.base import Live
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.folders import FolderKind
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.organisation import Org
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.selection import Selection
 
 from tests.stand_in.databases import DatabaseServer
 from tests.stand_in.instances import ADMIN, Instance
@@ -208,6 +209,30 @@ def test_a_choice(chosen: dict[str, Any], expected: dict[str, int], site: Site) 
     for kind, number in expected.items():
         assert len([path for path in listed if path.startswith(f"{kind}/")]) == number
     assert not site.plan(tree, site.name, prune=True).changed, "what was not exported is not missing"
+
+
+def test_a_chosen_folder_that_is_nowhere(site: Site, other: Site) -> None:
+    """It is an error, not an empty tree in the place of the one that was there."""
+    site.fill.folder("ops", "Operations")
+    site.fill.folder("db", "Databases", "ops")
+    site.fill.dashboard("d", "d", "db")
+    tree = site.export(selection={"folders": ["Operations/Databases"]})
+    before = contents(tree)
+    assert "dashboards/operations.ops/databases.db/d.d.json" in objects(tree)
+    with pytest.raises(GrafanaError, match="there is no folder 'Operations/Database', the nearest are 'Operations/Databases'") as caught:
+        site.export(selection={"folders": ["ops", "Operations/Database"]})
+    assert "'ops'" not in str(caught.value) and contents(tree) == before
+    with pytest.raises(GrafanaError, match="there is no folder 'Operations/Database'"):
+        site.plan(tree, site.name, selection={"folders": ["Operations/Database"]})
+
+    # In one of several organisations is enough; and in the tree, where Grafana is still empty.
+    with site.client() as client:
+        done = exporter.export(client, tree, wanted=[site.name, other.name], selection=Selection.of({"folders": ["db"]}))
+    assert (done.counts[site.name]["dashboards"], done.counts[other.name]["dashboards"]) == (1, 0)
+    one = site.export("one", selection={"folders": ["ops"]})
+    assert ("created", "dashboards", "d") in changed(other.plan(one, site.name, selection={"folders": ["Operations/Databases"]}))
+    other.fill.folder("only-there", "Only there")
+    assert not other.plan(one, site.name, selection={"folders": ["Only there"]}).changed
 
 
 def test_annotations_on_request(site: Site, other: Site) -> None:

@@ -13,6 +13,7 @@ from . import names, organisations
 from .canonical import Json, dumps
 from .client import Client
 from .errors import ApiError, Failure
+from .folder_tree import Folders
 from .kinds import DEFAULT, KINDS
 from .kinds.base import Item, Kind
 from .kinds.folders import learn
@@ -52,17 +53,21 @@ def export(
 
     wanted: names or ids of organisations, ``all`` for all of them. keep_going: objects that cannot be read are left out
     and listed in the result and in the manifest; otherwise Incomplete names the first. check: dest stays as it is.
+    GrafanaError for a chosen folder that no organisation has.
     """
     with Writer(dest) as writer:
         release, apis = organisations.instance(client)
         result = Exported(Changes(), release)
         described = {}
+        folders: list[Folders] = []
         for org in organisations.listed(client, wanted, release, apis):
             org.keep_going, org.selection = keep_going, selection
             counts = _Organisation(org, writer, progress).write()
             described[names.organisation(org.name)] = {"name": org.name, "counts": counts}
             result.counts[org.name] = counts
             result.failures += org.failures
+            folders.append(org.folders)
+        selection.check_folders(folders, {failure.key for failure in result.failures if failure.kind == "folders"})
         manifest: Json = {"grafana": release, "organisations": described, "selection": selection.as_dict()}
         if result.failures:
             manifest["failures"] = [failure.as_dict() for failure in result.failures]

@@ -70,7 +70,10 @@ class Request:
 
 
 def plan(client: Client, root: Path, request: Request) -> Imported:
-    """What has to change so that Grafana equals the tree. Writes nothing."""
+    """What has to change so that Grafana equals the tree. Writes nothing.
+
+    GrafanaError for a chosen folder that is neither in the tree nor in Grafana.
+    """
     tree = Tree(root)
     release, apis = organisations.instance(client)
     result = Imported()
@@ -79,6 +82,7 @@ def plan(client: Client, root: Path, request: Request) -> Imported:
         if org.number == 0:
             result.created.append(org.name)
         result.plans.append(_planned(tree, name, org, request))
+    request.selection.check_folders(folders for one in result.plans for folders in (one.org.folders, one.desired.branch.folders))
     return result
 
 

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .errors import GrafanaError
 from .folder_tree import Folders
 
 #: Kinds whose objects are in folders: what a choice of folders means.
@@ -50,6 +52,25 @@ class Selection:
         # A folder belongs to itself.
         chain = folders.chain(key if kind in ("folders", "folder_permissions") else folder)
         return any(uid in self.folders or folders.path(uid) in self.folders for uid in chain)
+
+    def check_folders(self, known: Iterable[Folders], unread: Collection[str] = ()) -> None:
+        """GrafanaError for a chosen folder that is nowhere: a choice of nothing would look like an empty organisation.
+
+        known: the folders of all organisations that are meant. unread: uids of those that could not be read.
+        """
+        if not self.folders:
+            return
+        there = {name for folders in known for uid in folders.known for name in (uid, folders.path(uid))} | set(unread)
+        missing = [name for name in self.folders if name not in there]
+        if missing:
+            raise GrafanaError("; ".join(f"there is no folder {name!r}{_nearest(name, there)}" for name in missing))
+
+
+def _nearest(name: str, there: Collection[str]) -> str:
+    """Names that may have been meant."""
+    by_small = {one.lower(): one for one in sorted(there)}
+    near = [by_small[one] for one in difflib.get_close_matches(name.lower(), by_small)]
+    return f", the nearest are {', '.join(map(repr, near))}" if near else ""
 
 
 EVERYTHING = Selection()
