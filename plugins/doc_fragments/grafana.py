@@ -145,7 +145,8 @@ options:
     default: keep
   unknown_users:
     description:
-      - What to do about team members and permissions of users whom the organisation does not have.
+      - What to do about team members, permissions and preferences of users, teams and service accounts that the organisation does not
+        have, and that this import does not create.
       - V(fail) names them and writes nothing; V(skip) leaves them out.
     type: str
     choices: [fail, skip]

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana import importer, options
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import Blocked, GrafanaError, Incomplete
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.dashboards import DashboardKind
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.people import TeamKind
 
 from tests.stand_in.databases import DatabaseServer
 from tests.stand_in.instances import Make, database_section
@@ -317,6 +318,51 @@ def test_unknown_users(filled: Site, other: Site) -> None:
     assert not other.bring(tree, filled.name, skip_unknown_users=True).changed
     team = other.get("/api/teams/search")["teams"][0]
     assert other.get(f"/api/teams/{team['id']}/members") == []
+
+
+def test_teams_and_accounts_that_are_not_there(filled: Site, other: Site) -> None:
+    """What names them is told before anything is written, left out on demand, and fine where the tree brings them along."""
+    other.fill.user("someone")
+    tree = filled.export()
+    named = {"kinds": ["folders", "dashboards", "folder_permissions", "dashboard_permissions", "preferences"]}
+    with pytest.raises(Blocked) as caught:
+        other.bring(tree, filled.name, selection=named)
+    problems = "; ".join(caught.value.problems)
+    for lacking in (
+        "'level0': the organisation has no team 'ops / night'",
+        "has no service account 'robot'",
+        "preferences: the organisation",
+    ):
+        assert lacking in problems
+    assert other.get("/api/folders") == [] == other.get("/api/search"), "nothing was written"
+    other.bring(tree, filled.name, selection=named, skip_unknown_users=True)
+    assert not other.bring(tree, filled.name, selection=named, skip_unknown_users=True).changed
+    own = [one for one in other.get("/api/folders/level0/permissions") if not one.get("inherited")]
+    assert {one.get("userLogin") or one.get("role") for one in own} == {"someone", "Viewer"}
+    assert not other.plan(tree, filled.name).problems, "this plan creates them"
+    other.bring(tree, filled.name)
+    assert objects(other.export("after")) == objects(tree)
+    path_of(tree, "teams/*.json").unlink()
+    assert not other.plan(tree, filled.name).problems, "it stays"
+    pruned = other.plan(tree, filled.name, prune=True)
+    assert ("deleted", "teams", "ops / night") in changed(pruned)
+    with pytest.raises(Blocked, match="has no team 'ops / night'"):
+        edit(path_of(tree, "preferences/team*.json"), theme="dark")
+        other.bring(tree, filled.name, prune=True)
+
+
+def test_a_team_that_goes_in_the_middle_is_a_failure(filled: Site, other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    other.fill.user("someone")
+    tree = filled.export()
+    monkeypatch.setattr(TeamKind, "create", lambda *_arguments: None)
+    with pytest.raises(Incomplete) as caught:
+        other.bring(tree, filled.name, keep_going=True)
+    failed = {(one.kind, one.key, one.status) for one in caught.value.failures}
+    assert failed == {("folder_permissions", "level0", 0), ("preferences", "team ops / night", 0)}
+    assert "Grafana lacks 'ops / night'" in str(caught.value)
+    monkeypatch.undo()
+    other.bring(tree, filled.name)
+    assert objects(other.export("after")) == objects(tree), "the next run does the rest"
 
 
 def test_what_is_provisioned_from_files(make: Make, postgres: DatabaseServer, tmp_path: Path) -> None:

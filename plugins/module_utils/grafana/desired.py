@@ -13,6 +13,8 @@ from .errors import TreeError
 from .kinds import KINDS
 from .kinds.base import Item, Kind, numbered
 from .kinds.dashboards import is_resource
+from .kinds.furnishings import lacking_team
+from .kinds.permissions import lacking_holder
 from .kinds.provenance import MEMBER
 from .mapping import mapped
 from .organisation import Org
@@ -31,8 +33,8 @@ class Choices:
     provenance: whether objects of alerting can be edited in the user interface: as in the tree (keep), not (api), all
     (none). datasource_map: name or uid in the tree to name or uid in Grafana. inputs: values for what dashboards that
     were exported for sharing leave open. prune: what the tree does not have is deleted. skip_locked: what was
-    provisioned from files is left as it is. skip_unknown_users: members and permissions of users that do not exist are
-    left out.
+    provisioned from files is left as it is. skip_unknown_users: members, permissions and preferences of users, teams
+    and service accounts that do not exist are left out.
     """
 
     provenance: str = KEEP
@@ -132,7 +134,7 @@ class Desired:
         if kind.name in _REFERRING:
             body = mapped(body, self.uids)
         if self.choices.skip_unknown_users:
-            body = self._known_only(body)
+            body = self._known_only(kind, body)
         return replace(item, body=self._marked(kind, body))
 
     def _marked(self, kind: Kind, body: Json) -> Json:
@@ -146,12 +148,12 @@ class Desired:
             return {**body, "integrations": integrations}
         return body
 
-    def _known_only(self, body: Json) -> Json:
+    def _known_only(self, kind: Kind, body: Json) -> Json:
         found = dict(body)
-        for member, login in (("members", "login"), ("permissions", "user")):
-            entries = body.get(member)
-            if isinstance(entries, list) and all(isinstance(one, dict) for one in entries):
-                found[member] = [one for one in entries if login not in one or one[login] in self.org.logins]
+        if kind.name == "teams":
+            found["members"] = [one for one in body["members"] if one["login"] in self.org.logins]
+        if kind.name in ("folder_permissions", "dashboard_permissions"):
+            found["permissions"] = [one for one in body["permissions"] if not lacking_holder(self.org, one)]
         return found
 
     # --- index ---------------------------------------------------------------------------------------------------
@@ -164,6 +166,8 @@ class Desired:
         for entry in self.branch.entries(kind.name):
             item = self._content(kind, entry)
             if kind.name == "data_sources" and item.key in self.mapped_away:
+                continue
+            if kind.name == "preferences" and self.choices.skip_unknown_users and lacking_team(self.org, item.key):
                 continue
             if item.key in found:
                 raise TreeError(f"{entry.path}: {found[item.key].entry and found[item.key].entry.path} holds the same object")  # type: ignore[union-attr]

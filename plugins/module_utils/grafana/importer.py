@@ -157,6 +157,9 @@ class _Carrier:
             self._several(kind, [one for one in work if one.kind == name and one.action in (CREATE, UPDATE)])
             if self.failures and not self.keep_going:
                 return
+            if name in ("service_accounts", "teams"):
+                # Whoever was made by a request without an answer is known only when asked for.
+                self.org.forget()
         if self.failures:
             # What should have been moved may still be inside.
             return
@@ -191,6 +194,9 @@ class _Carrier:
             self._settle(KINDS[change.kind], change)
         except (ApiError, Overtaken, Uncertain) as error:
             return Failure(self.org.name, change.kind, change.key, change.name, status_of(error), str(error))
+        except KeyError as error:
+            # Somebody has deleted what the plan counted on; the others are to be written all the same.
+            return Failure(self.org.name, change.kind, change.key, change.name, 0, f"Grafana lacks {error}, which it names")
         return None
 
     def _settle(self, kind: Kind, change: Change) -> None:

@@ -46,6 +46,8 @@ class Org:
     sources: list[Json] = field(default_factory=list)
     #: Uid to title and folder of every dashboard, once they have been listed.
     dashboards: dict[str, tuple[str, str]] | None = None
+    #: Kind (teams or service_accounts) to the names of those that there are once what is planned has been written.
+    holders: Callable[[str], Collection[str]] = field(default=lambda _kind: ())
     failures: list[Failure] = field(default_factory=list)
     #: Kind to the number of objects that are listed, as far as they have been.
     expected: dict[str, int] = field(default_factory=dict)

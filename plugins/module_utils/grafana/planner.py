@@ -9,6 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from .canonical import Json, loads
 from .desired import Choices, Desired, Wanted
@@ -123,11 +124,12 @@ class Planner:
         self._indexes: dict[str, dict[str, Wanted]] = {}
         if empty(org):
             # Its only member will be who creates it.
-            org.__dict__["logins"] = {org.client.connection.user: 0}
+            org.__dict__.update(logins={org.client.connection.user: 0}, account_names={}, team_numbers={})
         else:
             self._folders = list(KINDS["folders"].read_all(org))
             self._learn_hidden()
             org.sources = org.get("/api/datasources")
+        org.holders = cache(self._holders)
         self.desired = Desired(branch, org, choices)
         self.plan = Plan(org, self.desired, warnings=[*self.desired.warnings, *self._to_be_named()])
 
@@ -175,6 +177,14 @@ class Planner:
         place = (kind, key, item.name, item.folder)
         folders = self.org.folders if isinstance(item, Item) else self.branch.folders
         return self.org.selection.wants(*place, folders) and self.branch.selection.wants(*place, folders)
+
+    def _holders(self, kind: str) -> set[str]:
+        """Names of the teams or service accounts that there will be: what is created, and what stays."""
+        live = self.org.team_numbers if kind == "teams" else self.org.account_numbers
+        # With a token, none of the accounts is deleted.
+        prunes = self.choices.prune and not (kind == "service_accounts" and self.org.client.connection.token)
+        created = {key for key, one in self._indexes.get(kind, {}).items() if self._wants(kind, one, key)}
+        return created | {name for name in live if not (prunes and self._wants(kind, Wanted("", name, ""), name))}
 
     def _needed_folders(self, indexes: dict[str, dict[str, Wanted]]) -> set[str]:
         """Folders of the wanted objects, and those around them."""

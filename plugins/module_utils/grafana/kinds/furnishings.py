@@ -91,8 +91,8 @@ class PreferenceKind(Kind):
         )
 
     def _path(self, org: Org, key: str) -> str:
-        team = key.removeprefix(_team_key(""))
-        return "/api/org/preferences" if team == key else f"/api/teams/{org.team_numbers[team]}/preferences"
+        team = _team_of(key)
+        return f"/api/teams/{org.team_numbers[team]}/preferences" if team else "/api/org/preferences"
 
     def read(self, org: Org, key: str) -> Live | None:
         return _preferences(key, org.get(self._path(org, key)))
@@ -113,9 +113,24 @@ class PreferenceKind(Kind):
         key = required(body, "of", path)
         return Item(key, key, {name: value for name, value in body.items() if value})
 
+    def problems(self, org: Org, wanted: Item, live: Live | None) -> list[str]:
+        lacking = lacking_team(org, wanted.key)
+        return [f"preferences: the organisation has no team {lacking!r}"] if lacking else []
+
 
 def _team_key(name: str) -> str:
     return f"team {name}"
+
+
+def _team_of(key: str) -> str:
+    """Name of the team whose preferences they are; empty for those of the organisation."""
+    return key.removeprefix(_team_key("")) if key.startswith(_team_key("")) else ""
+
+
+def lacking_team(org: Org, key: str) -> str:
+    """The team of these preferences, where the organisation has none of the name and will have none after the import."""
+    team = _team_of(key)
+    return team if team and team not in org.holders("teams") else ""
 
 
 def _without_of(body: Json) -> Json:

@@ -80,8 +80,8 @@ class _PermissionKind(Kind):
         return one.body == other.body
 
     def problems(self, org: Org, wanted: Item, live: Live | None) -> list[str]:
-        unknown = [str(entry["user"]) for entry in wanted.body["permissions"] if "user" in entry and entry["user"] not in org.logins]
-        return [f"permissions of {wanted.name!r}: the organisation has no user {login!r}" for login in unknown]
+        unknown = [lacking for entry in wanted.body["permissions"] if (lacking := lacking_holder(org, entry))]
+        return [f"permissions of {wanted.name!r}: the organisation has no {lacking}" for lacking in unknown]
 
 
 class FolderPermissionKind(_PermissionKind):
@@ -117,6 +117,17 @@ def _entry(org: Org, found: Json) -> Json:
     if number in org.account_names:
         return {"service_account": org.account_names[number], **level}
     return {"user": found["userLogin"], **level}
+
+
+def lacking_holder(org: Org, entry: Json) -> str:
+    """Whom the organisation lacks, and will lack after the import, for an entry; empty where there is nobody to miss."""
+    if "user" in entry and entry["user"] not in org.logins:
+        return f"user {entry['user']!r}"
+    if "team" in entry and entry["team"] not in org.holders("teams"):
+        return f"team {entry['team']!r}"
+    if "service_account" in entry and entry["service_account"] not in org.holders("service_accounts"):
+        return f"service account {entry['service_account']!r}"
+    return ""
 
 
 def _order(entry: Json) -> tuple[str, ...]:
