@@ -57,8 +57,8 @@ options:
   on_error:
     description:
       - What to do when Grafana refuses an object.
-      - V(fail) stops after the objects of the same kind. V(continue) writes all others, and deletes nothing. The module fails either way,
-        and lists what was refused.
+      - V(fail) stops after the objects of the same kind. V(continue) writes all others, and deletes nothing but what had to go before them,
+        as it had a name that is unique. The module fails either way, and lists what was refused.
     type: str
     choices: [fail, continue]
     default: fail

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana import importer, options
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import Blocked, GrafanaError, Incomplete
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.dashboards import DashboardKind
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.data_sources import DataSourceKind
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.people import TeamKind
 
 from tests.stand_in.databases import DatabaseServer
@@ -220,6 +221,155 @@ def test_a_refused_object_does_not_hide_the_others(site: Site, other: Site, keep
     assert len(other.get("/api/playlists")) == int(keep_going)
     other.bring(tree, site.name)
     assert objects(other.export("after")) == objects(tree)
+
+
+# --- names and uids that are taken -----------------------------------------------------------------------------------
+
+
+def point(to: Site, uid: str, name: str, method: str = "POST") -> None:
+    settings = {"url": "https://example.org", "password": "[REDACTED]" if method == "PUT" else f"secret-of-{uid}"}
+    path = "/api/v1/provisioning/contact-points" + ("" if method == "POST" else f"/{uid}")
+    to.fill.send(method, path, {"uid": uid, "name": name, "type": "webhook", "settings": settings}, **EDITABLE)
+
+
+def route(to: Site, *receivers: str) -> None:
+    routes = [{"receiver": one, "object_matchers": [["to", "=", one]]} for one in receivers]
+    to.fill.send("PUT", "/api/v1/provisioning/policies", {"receiver": "grafana-default-email", "routes": routes}, **EDITABLE)
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_a_contact_point_that_was_renamed(site: Site, prune: bool) -> None:
+    """Its integrations are taken back, with the secrets that nobody has to give again."""
+    for uid in ("cp1", "cp2"):
+        point(site, uid, "on call")
+    route(site, "on call")
+    site.fill.folder("f", "f")
+    rules = [rule("r", "r", notification_settings={"receiver": "on call"})]
+    site.fill.send("PUT", "/api/v1/provisioning/folder/f/rule-groups/g", {"interval": 60, "rules": rules}, **EDITABLE)
+    tree = site.export()
+    for uid in ("cp1", "cp2"):
+        point(site, uid, "pager", "PUT")
+    site.bring(tree, site.name, secrets={}, prune=prune)
+    assert objects(site.export("after")) == objects(tree)
+    assert "secret-of-cp1" in decrypted(site) and "secret-of-cp2" in decrypted(site)
+    assert not site.bring(tree, site.name, secrets={}, prune=prune).changed
+
+
+def test_an_integration_that_moved_to_another_contact_point(site: Site) -> None:
+    """Whoever gets it is written before the one that loses it, which would delete it."""
+    point(site, "cp1", "a")
+    point(site, "cp2", "z")
+    point(site, "cp3", "z")
+    route(site, "a", "z")
+    tree = site.export()
+    point(site, "cp3", "a", "PUT")
+    site.bring(tree, site.name, secrets={})
+    assert objects(site.export("after")) == objects(tree) and "secret-of-cp3" in decrypted(site)
+
+
+def test_integrations_that_changed_places(site: Site) -> None:
+    """Nothing is deleted on the way, so no secret is lost."""
+    for uid, name in (("cp1", "a"), ("cp2", "a"), ("cp3", "z"), ("cp4", "z")):
+        point(site, uid, name)
+    tree = site.export()
+    point(site, "cp1", "z", "PUT")
+    point(site, "cp3", "a", "PUT")
+    before = objects(site.export("before"))
+    with pytest.raises(Blocked, match="have integrations of each other"):
+        site.bring(tree, site.name, secrets={})
+    assert objects(site.export("after")) == before
+
+
+def source(to: Site, uid: str, name: str, method: str = "POST", **more: Any) -> None:
+    path = "/api/datasources" + ("" if method == "POST" else f"/uid/{uid}")
+    to.fill.send(method, path, {"uid": uid, "name": name, "type": "prometheus", "access": "proxy", **more})
+
+
+@pytest.mark.parametrize("default", [False, True])
+def test_a_data_source_that_was_made_again(site: Site, default: bool) -> None:
+    source(site, "m", "Prom", isDefault=default)
+    tree = site.export()
+    site.fill.send("DELETE", "/api/datasources/uid/m")
+    source(site, "again", "Prom", isDefault=default)
+    with pytest.raises(Blocked, match=r"datasource_map: \{m: again\}"):
+        site.bring(tree, site.name)
+    done = site.bring(tree, site.name, prune=True)
+    assert changed(done) == {("deleted", "data_sources", "again"), ("created", "data_sources", "m")}
+    assert objects(site.export("after")) == objects(tree)
+
+
+def test_data_sources_that_changed_their_names(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret: dict[str, Any] = {"basicAuth": True, "secureJsonData": {"basicAuthPassword": "kept"}}
+    for uid, name in (("a", "A"), ("b", "B"), ("c", "C")):
+        source(site, uid, name, **secret)
+    tree = site.export()
+    for uid, name in (("a", "x"), ("b", "A"), ("c", "B"), ("a", "C")):
+        source(site, uid, name, "PUT", basicAuth=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(DataSourceKind, "update", cut_off(DataSourceKind.update, after=4))
+        with pytest.raises(KeyboardInterrupt):
+            site.bring(tree, site.name, secrets={})
+    site.bring(tree, site.name, secrets={})
+    assert objects(site.export("after")) == objects(tree), "also after an interruption, and with the secrets"
+    source(site, "b", "x", "PUT")
+    source(site, "d", "B")
+    with pytest.raises(Blocked, match="'B' has the uid d in Grafana, and b in the tree"):
+        site.bring(tree, site.name, secrets={})
+    site.bring(tree, site.name, secrets={}, prune=True)
+    assert objects(site.export("after")) == objects(tree)
+
+
+def cut_off(real: Callable[..., None], after: int) -> Callable[..., None]:
+    """A write that works so many times, and then the run ends."""
+    done: list[str] = []
+
+    def write(*arguments: Any) -> None:
+        if len(done) == after:
+            raise KeyboardInterrupt
+        real(*arguments)
+        done.append("written")
+
+    return write
+
+
+def group(to: Site, name: str, *rules: tuple[str, str]) -> None:
+    body = {"interval": 60, "rules": [rule(uid, title) for uid, title in rules]}
+    to.fill.send("PUT", f"/api/v1/provisioning/folder/f/rule-groups/{name}", body, **EDITABLE)
+
+
+def test_a_rule_that_was_made_again_in_another_group(new_site: NewSite) -> None:
+    """Before Grafana 12 its title is in the way."""
+    site = new_site("11.6.0")
+    site.fill.folder("f", "f")
+    group(site, "a", ("u1", "one"), ("u2", "two"))
+    group(site, "b", ("u3", "three"))
+    tree = site.export()
+    group(site, "a", ("u1", "one"))
+    group(site, "new", ("u9", "two"))
+    with pytest.raises(Blocked, match=r"rule group 'a': the rule u9 of the group 'new' has the title 'two'"):
+        site.bring(tree, site.name)
+    site.bring(tree, site.name, prune=True)
+    assert objects(site.export("after")) == objects(tree)
+    group(site, "a", ("u1", "one"))
+    group(site, "b", ("u3", "three"), ("u9", "two"))
+    site.bring(tree, site.name)
+    assert objects(site.export("after")) == objects(tree), "the other group gives the title up"
+    group(site, "b", ("u3", "x"))
+    group(site, "a", ("u1", "three"), ("u2", "two"))
+    group(site, "b", ("u3", "one"))
+    site.bring(tree, site.name)
+    assert objects(site.export("after")) == objects(tree), "titles that changed places"
+
+
+def test_titles_may_be_the_same(site: Site) -> None:
+    """Since Grafana 12 nothing has to go first."""
+    site.fill.folder("f", "f")
+    group(site, "a", ("u1", "same"))
+    group(site, "b", ("u2", "same"))
+    tree = site.export()
+    site.fill.send("DELETE", "/api/v1/provisioning/folder/f/rule-groups/b", **EDITABLE)
+    site.bring(tree, site.name)
+    assert objects(site.export("after")) == objects(tree)
 
 
 # --- to another Grafana ----------------------------------------------------------------------------------------------

@@ -73,6 +73,11 @@ class Release:
         return not self.since(13, 1)
 
     @property
+    def rule_titles_unique(self) -> bool:
+        """Within a folder."""
+        return not self.since(12)
+
+    @property
     def rule_endpoints_deprecated(self) -> bool:
         return self.since(13)
 

@@ -75,11 +75,22 @@ def test_refused_rules(grafana: Instance, folder: str, change: dict[str, Any], w
     assert answer.status_code == 400 and words in answer.json()["message"]
 
 
-def test_rules_that_are_taken(grafana: Instance, folder: str) -> None:
-    add_rule(grafana, folder, folder)
-    for body in (rule(folder, folder, title="new"), rule("", folder, title=folder)):
-        answer = grafana.post(f"{ROOT}/alert-rules", body)
-        assert answer.status_code == 400 and "[alerting.alert-rule.conflict]" in answer.json()["message"]
+def test_rules_that_are_taken(released: Released, name: str) -> None:
+    for version, bodies in (("11.6.0", ({"title": "new"}, {"uid": "", "title": name})), ("13.0.1", ({"title": "new"},))):
+        grafana = released(version)
+        folder = made_folder(grafana, name)
+        add_rule(grafana, folder, folder)
+        for body in bodies:
+            answer = grafana.post(f"{ROOT}/alert-rules", {**rule(folder, folder), **body})
+            assert answer.status_code == 400 and "[alerting.alert-rule.conflict]" in answer.json()["message"]
+
+
+def test_titles_need_not_be_unique(grafana: Instance, folder: str) -> None:
+    """Since Grafana 12."""
+    twins = [rule(f"{folder}a", folder, title="twin"), rule(f"{folder}b", folder, title="twin")]
+    for group in ("g", "h"):
+        body = {"interval": 60, "rules": [{**one, "uid": one["uid"] + group} for one in twins]}
+        assert grafana.put(f"{ROOT}/folder/{folder}/rule-groups/{group}", body).status_code == 200
 
 
 def test_groups(grafana: Instance, folder: str) -> None:
@@ -234,6 +245,25 @@ def test_rules_use_contact_points(grafana: Instance, folder: str) -> None:
     add_rule(grafana, folder, folder, notification_settings={"receiver": folder})
     used = grafana.delete(f"{ROOT}/contact-points/{folder}")
     assert (used.status_code, used.json()["messageId"]) == (409, "alerting.notifications.contact-points.used-by-rule")
+
+
+def test_integrations_change_places(grafana: Instance, alone: dict[str, str], folder: str) -> None:
+    """What refers to a contact point follows its last integration, also into one that is there."""
+    root = f"{ROOT}/contact-points"
+    for uid in ("one", "two"):
+        grafana.post(root, point(uid, name="pager"), headers=alone).raise_for_status()
+    grafana.post("/api/folders", {"uid": folder, "title": folder}, headers=alone).raise_for_status()
+    grafana.put(f"{ROOT}/policies", {"receiver": "pager"}, headers=alone).raise_for_status()
+    body = rule(f"{folder}r", folder, notification_settings={"receiver": "pager"})
+    grafana.post(f"{ROOT}/alert-rules", body, headers=alone).raise_for_status()
+    assert grafana.put(f"{root}/one", point("one", name="beeper"), headers=alone).status_code == 202
+    assert grafana.get(f"{ROOT}/policies", headers=alone).json()["receiver"] == "pager", "one is left"
+    assert grafana.put(f"{root}/two", point("two", name="beeper"), headers=alone).status_code == 202
+    assert grafana.get(f"{ROOT}/policies", headers=alone).json()["receiver"] == "beeper"
+    (found,) = grafana.get(f"{ROOT}/alert-rules", headers=alone).json()
+    assert found["notification_settings"]["receiver"] == "beeper"
+    names = {one["uid"]: one["name"] for one in grafana.get(root, headers=alone).json()}
+    assert (names["one"], names["two"]) == ("beeper", "beeper")
 
 
 def test_templates(grafana: Instance, name: str) -> None:

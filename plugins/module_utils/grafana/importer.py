@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -149,12 +150,19 @@ class _Carrier:
         self.keep_going, self.failures = keep_going, failures
         self._done = 0
         self._touched = {(change.kind, change.key) for change in plan.changes}
+        #: What this run itself has changed beyond the plan, and what has to stay as something of it could not be taken.
+        self._shifted: set[tuple[str, str]] = set()
+        self._awaited: dict[tuple[str, str], str] = {}
 
     def run(self) -> None:
-        """All changes, deletions last. Without ``keep_going`` a kind with failures is the last one."""
+        """All changes, deletions last but for what is in the way of others. Without ``keep_going`` a kind with failures is
+        the last one."""
         work = [change for change in self.plan.changes if change.action != SKIP]
         for name, kind in KINDS.items():
-            self._several(kind, [one for one in work if one.kind == name and one.action in (CREATE, UPDATE)])
+            mine = [one for one in work if one.kind == name]
+            self._several(kind, [one for one in mine if (name, one.key) in self.plan.first])
+            self._several(kind, [one for one in mine if (name, one.key) in self.plan.aside], aside=True)
+            self._several(kind, [one for one in mine if one.action in (CREATE, UPDATE)])
             if self.failures and not self.keep_going:
                 return
             if name in ("service_accounts", "teams"):
@@ -163,15 +171,17 @@ class _Carrier:
         if self.failures:
             # What should have been moved may still be inside.
             return
+        late = [one for one in work if one.action == DELETE and (one.kind, one.key) not in self.plan.first]
         for name, kind in reversed(KINDS.items()):
-            self._several(kind, [one for one in work if one.kind == name and one.action == DELETE])
+            self._several(kind, [one for one in late if one.kind == name])
             if self.failures and not self.keep_going:
                 return
 
-    def _several(self, kind: Kind, changes: list[Change]) -> None:
+    def _several(self, kind: Kind, changes: list[Change], *, aside: bool = False) -> None:
         self._done = 0
+        attempt = partial(self._attempt, aside=aside)
         for level in self._levels(kind, changes):
-            results = self.org.client.map(self._attempt, level) if kind.parallel else map(self._attempt, level)
+            results = self.org.client.map(attempt, level) if kind.parallel else map(attempt, level)
             for failure in results:
                 if failure is not None:
                     self.failures.append(failure)
@@ -189,9 +199,19 @@ class _Carrier:
 
         return [list(level) for _depth, level in groupby(sorted(changes, key=depth), key=depth)]
 
-    def _attempt(self, change: Change) -> Failure | None:
+    def _attempt(self, change: Change, *, aside: bool = False) -> Failure | None:
+        failure = self._tried(change, aside)
+        if failure is not None:
+            # Whoever loses a part to it would delete that now.
+            losers = self.plan.takes.get((change.kind, change.key), ())
+            self._awaited |= {(change.kind, key): change.name for key in losers}
+        return failure
+
+    def _tried(self, change: Change, aside: bool) -> Failure | None:
         try:
-            self._settle(KINDS[change.kind], change)
+            if taker := self._awaited.get((change.kind, change.key)):
+                raise Overtaken(f"it was left as it is, as {taker!r} could not be written, which takes a part of it")
+            self._settle(KINDS[change.kind], change, aside)
         except (ApiError, Overtaken, Uncertain) as error:
             return Failure(self.org.name, change.kind, change.key, change.name, status_of(error), str(error))
         except KeyError as error:
@@ -199,15 +219,21 @@ class _Carrier:
             return Failure(self.org.name, change.kind, change.key, change.name, 0, f"Grafana lacks {error}, which it names")
         return None
 
-    def _settle(self, kind: Kind, change: Change) -> None:
+    def _settle(self, kind: Kind, change: Change, aside: bool) -> None:
         """Writes until Grafana has what is wanted. After every doubtful outcome it looks first, and repeats only what did
         not happen. Overtaken when somebody else has changed the object meanwhile."""
-        item, live = self.plan.item(change), change.live
-        if live is not None and (kind.about, change.key) in self._touched:
+        place, live = (kind.name, change.key), change.live
+        item = kind.aside(live) if aside and live is not None else self.plan.item(change)
+        if live is not None and ((kind.about, change.key) in self._touched or place in self._shifted):
             # What it describes has just been written, which may have changed it.
             live = kind.read(self.org, change.key)
             if self._reached(kind, item, live):
                 return
+        if aside:
+            self._shifted.add(place)
+        elif losers := self.plan.takes.get(place):
+            self._shifted |= {(kind.name, key) for key in losers}
+            self._shifted |= {(one.kind, one.key) for one in self.plan.changes if one.kind in kind.stirs}
         for attempt in range(self.org.client.connection.retries + 1):
             try:
                 self._write(kind, item, live)

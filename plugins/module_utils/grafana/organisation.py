@@ -44,6 +44,8 @@ class Org:
     folders: Folders = field(default_factory=Folders)
     #: The data sources as they were when a plan was made.
     sources: list[Json] = field(default_factory=list)
+    #: The integrations of all contact points, once they have been listed.
+    integrations: list[Json] = field(default_factory=list)
     #: Uid to title and folder of every dashboard, once they have been listed.
     dashboards: dict[str, tuple[str, str]] | None = None
     #: Kind (teams or service_accounts) to the names of those that there are once what is planned has been written.

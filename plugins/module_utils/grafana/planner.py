@@ -18,6 +18,7 @@ from .kinds import DEFAULT, KINDS
 from .kinds.base import Item, Kind, Live
 from .organisation import Org
 from .reader import Branch
+from .ties import Ties, takers_first
 
 CREATE, UPDATE, DELETE, SKIP = "created", "updated", "deleted", "skipped"
 UNCHANGED = "unchanged"
@@ -55,7 +56,8 @@ class Change:
 class Plan:
     """Changes of one organisation in the order of the kinds; deletions are carried out last, in the opposite order.
 
-    problems: why nothing can be written. warnings: what people should know.
+    What is in the way of others by its name goes first. problems: why nothing can be written. warnings: what people
+    should know.
     """
 
     org: Org
@@ -64,6 +66,11 @@ class Plan:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    #: Kind and key of what has to be deleted, or has to give up its names for a while, before its kind is written.
+    first: set[tuple[str, str]] = field(default_factory=set)
+    aside: set[tuple[str, str]] = field(default_factory=set)
+    #: Kind and key to the keys of the objects that lose a part when this one is written.
+    takes: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def add(self, change: Change) -> None:
         self.changes.append(change)
@@ -210,8 +217,10 @@ class Planner:
         if not chosen and not self._meant(kind.name) and kind.name != "library_panels":
             return
         present: set[str] = set()
+        self._ties, begin = Ties(kind, self.org), len(self.plan.changes)
         for live in self._live(kind):
             present.add(live.key)
+            self._ties.found(live)
             wanted = chosen.pop(live.key, None)
             if wanted is None:
                 self._extra(kind, live)
@@ -221,6 +230,26 @@ class Planner:
             chosen |= {key: one for key, one in self.desired.brought(present).items() if key not in chosen}
         for key, wanted in chosen.items():
             self._new(kind, key, wanted)
+        self._tie(kind, self._ties, begin)
+
+    def _tie(self, kind: Kind, ties: Ties, begin: int) -> None:
+        """Puts the changes of a kind, from ``begin`` on, in an order in which none is in the way of another one."""
+        changes = {change.key: change for change in self.plan.changes[begin:]}
+        takes = ties.takes()
+        self.plan.takes |= {(kind.name, key): losers for key, losers in takes.items()}
+        losers = {key for several in takes.values() for key in several}
+        for key, claim, at in ties.clashes():
+            action = changes[at].action if at in changes else ""
+            if action == DELETE and at not in losers:
+                self.plan.first.add((kind.name, at))
+            elif action == DELETE or (action == UPDATE and ties.gives_up(at, claim)):
+                self.plan.aside.add((kind.name, at))
+            else:
+                self.plan.problems.append(ties.clash(key, claim))
+        if takes:
+            order = takers_first(list(changes), takes)
+            self.plan.changes[begin:] = [changes[key] for key in order]
+            self.plan.problems += kind.entangled(order, takes)
 
     def _live(self, kind: Kind) -> Iterator[Live]:
         if empty(self.org):
@@ -263,6 +292,7 @@ class Planner:
         missing = kind.missing(self.org, item, live)
         self.plan.problems += [f"secrets.{path} is missing" for path in missing]
         self.plan.problems += kind.problems(self.org, item, live)
+        self._ties.asked(item)
         self.plan.add(change)
 
     def _extra(self, kind: Kind, live: Live) -> None:

@@ -118,18 +118,18 @@ def create(configuration: Configuration, point: Json) -> None:
     configuration.contact_points.append(point)
 
 
-def update(configuration: Configuration, release: Release, before: Json, point: Json) -> None:
+def update(configuration: Configuration, release: Release, before: Json, point: Json) -> bool:
+    """Whether the contact point is gone, as its last integration went to another name: what refers to it follows."""
     provenance.check(release, before["provenance"], point["provenance"])
-    renames_all = point["name"] not in configuration.receivers and not any(
+    gone = point["name"] != before["name"] and not any(
         other is not before and other["name"] == before["name"] for other in configuration.contact_points
     )
-    if not renames_all and point["name"] != before["name"]:
-        _check_last(configuration, before)
-    if renames_all:
+    if gone:
         for route in configuration.routes():
             if route.get("receiver") == before["name"]:
                 route["receiver"] = point["name"]
     configuration.contact_points[configuration.contact_points.index(before)] = point
+    return gone
 
 
 def _check_last(configuration: Configuration, point: Json, rules_using: int = 0) -> None:

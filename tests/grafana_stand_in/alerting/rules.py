@@ -79,6 +79,16 @@ def count_using(session: Session, org_id: int, receiver: str = "", interval: str
     return found
 
 
+def rename_receiver(session: Session, org_id: int, old: str, new: str) -> None:
+    """Rules that name a receiver in their own notification settings follow it to its new name."""
+    sql = 'SELECT * FROM "alert_rule" WHERE "org_id" = ? AND "data" LIKE ?'
+    for row in session.rows(sql, org_id, "%notification_settings%"):
+        data = json.loads(row["data"])
+        if (data.get("notification_settings") or {}).get("receiver") == old:
+            data["notification_settings"]["receiver"] = new
+            write(session, row, {"data": dumps(data)})
+
+
 def _duration(body: Body, key: str) -> str | None:
     if key not in body:
         return None
@@ -186,7 +196,9 @@ def _checked_names(body: Body) -> tuple[str, str]:
     return uid, title
 
 
-def _check_title(session: Session, place: Place, uid: str, title: str) -> None:
+def _check_title(session: Session, release: Release, place: Place, uid: str, title: str) -> None:
+    if not release.rule_titles_unique:
+        return
     sql = 'SELECT count(*) FROM "alert_rule" WHERE "org_id" = ? AND "folder_uid" = ? AND "title" = ? AND "uid" <> ?'
     if session.value(sql, place.org_id, place.folder_uid, title, uid):
         raise conflict(uid, title, place.folder_uid)
@@ -197,13 +209,13 @@ def check_same_mark(rows: list[Row], mark: str) -> None:
         raise bad_request("invalid alert rule: a rule group cannot hold rules of different provenance")
 
 
-def create(session: Session, settings: Settings, configuration: Configuration, body: Body, mark: str) -> Row:
+def create(session: Session, release: Release, settings: Settings, configuration: Configuration, body: Body, mark: str) -> Row:
     uid, title = _checked_names(body)
     place = Place(session, configuration.org_id, body.text("folderUID"), body.text("ruleGroup"))
     rule = content(body, configuration)
     if uid and find(session, place.org_id, uid) is not None:
         raise conflict(uid, title, place.folder_uid)
-    _check_title(session, place, "", title)
+    _check_title(session, release, place, "", title)
     quotas.check(session, settings, place.org_id, "alert_rule")
     siblings = in_group(session, place.org_id, place.folder_uid, place.group)
     check_same_mark(siblings, mark)
@@ -233,7 +245,7 @@ def update(session: Session, release: Release, configuration: Configuration, row
     _, title = _checked_names(body)
     place = Place(session, row["org_id"], body.text("folderUID"), body.text("ruleGroup"))
     rule = content(body, configuration)
-    _check_title(session, place, row["uid"], title)
+    _check_title(session, release, place, row["uid"], title)
     siblings = [other for other in in_group(session, place.org_id, place.folder_uid, place.group) if other["uid"] != row["uid"]]
     check_same_mark(siblings, mark)
     moved = (place.folder_uid, place.group) != (row["folder_uid"], row["rule_group"])
@@ -292,7 +304,8 @@ def replace_group(
             if row["uid"] not in kept:
                 session.delete("alert_rule", id=row["id"])
     names = [_checked_names(body) for body in rules]
-    if len({title for _, title in names}) != len(names) or len(kept) != sum(bool(uid) for uid, _ in names):
+    same = release.rule_titles_unique and len({title for _, title in names}) != len(names)
+    if same or len(kept) != sum(bool(uid) for uid, _ in names):
         raise conflict("", "", folder_uid)
     # Titles may be swapped among the rules: none of the old ones is in the way.
     for uid in kept:
@@ -300,7 +313,7 @@ def replace_group(
     written = []
     for position, ((uid, title), body) in enumerate(zip(names, rules, strict=True), 1):
         rule = content(body, configuration)
-        _check_title(session, place, uid, title)
+        _check_title(session, release, place, uid, title)
         known = find(session, org_id, uid) if uid else None
         if known is None:
             quotas.check(session, settings, org_id, "alert_rule")

@@ -25,7 +25,7 @@ def list_all(context: Context) -> list[Any]:
 @route("POST", f"{_ROOT}/alert-rules", _WRITE)
 def create(context: Context) -> Response:
     configuration = Configuration.load(context.session, context.org)
-    row = rules.create(context.session, context.app.settings, configuration, context.body, provenance.sent(context))
+    row = rules.create(context.session, context.app.release, context.app.settings, configuration, context.body, provenance.sent(context))
     return Response.json(rules.shape(row), 201)
 
 

@@ -44,7 +44,8 @@ def update_contact_point(context: Context) -> Response:
         raise contact_points.not_found(uid)
     body.fields["uid"] = uid
     point = contact_points.build(context.app.box, body, mark=provenance.sent(context), before=before)
-    contact_points.update(configuration, context.app.release, before, point)
+    if contact_points.update(configuration, context.app.release, before, point):
+        rules.rename_receiver(context.session, context.org, before["name"], point["name"])
     configuration.save(context.session, context.app)
     return Response.json({"message": "contactpoint updated"}, 202)
 

@@ -146,8 +146,8 @@ TABLES = (
         "alert_rule",
         "id serial, org_id int, uid key, title key, folder_uid key, rule_group key, position int, interval_seconds "
         "int, provenance key, version int, data text, updated int",
-        unique=("org_id, uid", "org_id, folder_uid, title"),
-        index=("org_id, folder_uid, rule_group",),
+        unique=("org_id, uid",),
+        index=("org_id, folder_uid, rule_group", "org_id, folder_uid, title"),
     ),
     Table("alert_configuration", "org_id int, data text, version int, updated int", primary="org_id"),
     Table("alert_silence", "org_id int, id_text key, data text, updated int", primary="org_id, id_text"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -74,6 +74,8 @@ class Kind(ABC):
     shares_names = False
     #: Kind whose objects it describes; one without a file then has none of it.
     about = ""
+    #: Kinds whose objects Grafana changes by itself when an object of this kind takes a part of another one.
+    stirs: tuple[str, ...] = ()
 
     @abstractmethod
     def read_all(self, org: Org) -> Iterator[Live]:
@@ -119,6 +121,26 @@ class Kind(ABC):
     def equal(self, org: Org, wanted: Item, live: Live) -> bool:
         """Whether nothing has to be written."""
         return self.same(wanted, live)
+
+    def claims(self, org: Org, item: Item) -> dict[str, str]:
+        """What only one object may have, such as a name, to what of this object has it."""
+        return {}
+
+    def clash(self, key: str, name: str, claim: str, at: str, holder: str) -> str:
+        """Why an object cannot have a claim that ``holder``, of the object ``at``, has and keeps."""
+        raise NotImplementedError
+
+    def aside(self, live: Live) -> Item:
+        """An object without what it claims, until it is its turn to be written: others need that first."""
+        raise NotImplementedError
+
+    def parts(self, item: Item) -> set[str]:
+        """What belongs to one object at a time, and comes along from another one when this one is written."""
+        return set()
+
+    def entangled(self, order: list[str], takes: Mapping[str, set[str]]) -> list[str]:
+        """Why objects cannot take parts of each other in this order, a sentence each. takes: key to the keys of those that lose."""
+        return []
 
     def missing(self, org: Org, wanted: Item, live: Live | None) -> list[str]:
         """Secrets that are neither given nor stored, as paths below ``secrets``."""

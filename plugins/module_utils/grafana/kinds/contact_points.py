@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -29,9 +29,12 @@ class ContactPointKind(Kind):
     name = "contact_points"
     in_steps = True
     parallel = False
+    # A contact point that loses its last integration to another one is renamed wherever it is referred to.
+    stirs = ("notification_policies", "alert_rules")
 
     def read_all(self, org: Org) -> Iterator[Live]:
         found = sorted(org.get(_ROOT), key=lambda integration: str(integration["name"]))
+        org.integrations = found
         for name, integrations in groupby(found, key=lambda integration: str(integration["name"])):
             yield _live(name, list(integrations))
 
@@ -40,24 +43,30 @@ class ContactPointKind(Kind):
         return _live(key, found) if found else None
 
     def create(self, org: Org, item: Item) -> None:
+        elsewhere = _elsewhere(org.get(_ROOT), item)
         for integration in item.body["integrations"]:
-            self._add(org, item, integration)
+            self._add(org, item, integration, elsewhere)
 
     def update(self, org: Org, item: Item, live: Live) -> None:
         now = self.unchanged(org, item, live, "PUT", _ROOT)
         stored = {one["uid"]: one for one in now.body["integrations"]}
         wanted = {one["uid"]: one for one in item.body["integrations"]}
+        elsewhere = _elsewhere(org.get(_ROOT), item) if wanted.keys() - stored.keys() else {}
         for uid, integration in wanted.items():
             if uid not in stored:
-                self._add(org, item, integration)
+                self._add(org, item, integration, elsewhere)
             elif not self._same(org, item, integration, stored[uid]):
                 body = {**self._sent(org, item, integration, stored[uid]), "uid": now.handle[uid]}
                 org.write("PUT", f"{_ROOT}/{segment(now.handle[uid])}", body, headers=provenance.headers(integration))
         for uid in stored.keys() - wanted.keys():
             self._remove(org, now.handle[uid], stored[uid])
 
-    def _add(self, org: Org, item: Item, integration: Json) -> None:
-        org.write("POST", _ROOT, self._sent(org, item, integration, None), headers=provenance.headers(integration))
+    def _add(self, org: Org, item: Item, integration: Json, elsewhere: dict[str, Json]) -> None:
+        """An integration that the contact point lacks; it comes over, with its secrets, where another one has it."""
+        before, uid = elsewhere.get(integration["uid"]), integration["uid"]
+        method, path = ("POST", _ROOT) if before is None else ("PUT", f"{_ROOT}/{segment(uid)}")
+        sent = self._sent(org, item, integration, None if before is None else _integration(uid, before))
+        org.write(method, path, sent, headers=provenance.headers(integration))
 
     @staticmethod
     def _remove(org: Org, uid: str, integration: Json) -> None:
@@ -108,8 +117,21 @@ class ContactPointKind(Kind):
         asked = {one["uid"]: one for one in wanted.body["integrations"]}
         return stored.keys() == asked.keys() and all(self._same(org, wanted, asked[uid], stored[uid]) for uid in asked)
 
+    def parts(self, item: Item) -> set[str]:
+        return {one["uid"] for one in item.body["integrations"]}
+
+    def entangled(self, order: list[str], takes: Mapping[str, set[str]]) -> list[str]:
+        # Whichever is written first deletes what the other one is to get, and the secrets are gone.
+        return [
+            f"contact points {loser!r} and {key!r} have integrations of each other in Grafana: move them there, or give them other uids"
+            for key, losers in takes.items()
+            for loser in losers
+            if loser in order and order.index(loser) < order.index(key)
+        ]
+
     def missing(self, org: Org, wanted: Item, live: Live | None) -> list[str]:
-        stored = {one["uid"]: one[SECURE] for one in live.body["integrations"]} if live is not None else {}
+        stored = {uid: _integration(uid, one)[SECURE] for uid, one in _elsewhere(org.integrations, wanted).items()}
+        stored |= {one["uid"]: one[SECURE] for one in live.body["integrations"]} if live is not None else {}
         found = []
         for integration in wanted.body["integrations"]:
             for path in integration[SECURE]:
@@ -119,7 +141,9 @@ class ContactPointKind(Kind):
 
     def problems(self, org: Org, wanted: Item, live: Live | None) -> list[str]:
         found = super().problems(org, wanted, live)
-        stored = {one["uid"]: one for one in live.body["integrations"]} if live is not None else {}
+        stored = _elsewhere(org.integrations, wanted)
+        found += [why for one in stored.values() if (why := provenance.locked(f"contact point {one['name']!r}", one))]
+        stored |= {one["uid"]: one for one in live.body["integrations"]} if live is not None else {}
         for integration in wanted.body["integrations"]:
             before = stored.get(integration["uid"], {})
             if before.get("type", integration["type"]) == integration["type"]:
@@ -163,6 +187,12 @@ def _integration(uid: str, found: Json) -> Json:
         **({"disableResolveMessage": True} if found.get("disableResolveMessage") else {}),
         **provenance.marked(found),
     }
+
+
+def _elsewhere(found: list[Json], item: Item) -> dict[str, Json]:
+    """Uid to the integration that another contact point has, for those that this one is to have."""
+    wanted = {one["uid"] for one in item.body["integrations"]}
+    return {one["uid"]: one for one in found if one["name"] != item.name and one["uid"] in wanted}
 
 
 def _by_uid(name: str, integrations: list[Json]) -> dict[str, Json]:

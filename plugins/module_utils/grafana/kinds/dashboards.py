@@ -35,7 +35,7 @@ class DashboardKind(Kind):
 
     def read_all(self, org: Org) -> Iterator[Live]:
         listed: dict[str, tuple[str, str]] = {}
-        for live in self._resources(org) if _has_resources(org) else self._legacy(org):
+        for live in self._resources(org) if has_resources(org) else self._legacy(org):
             listed[live.key] = live.name, live.folder
             yield live
         org.dashboards = listed
@@ -74,7 +74,7 @@ class DashboardKind(Kind):
         return org.each(self.name, hits(), read, lambda hit: (hit["uid"], hit["title"]), lambda: {hit["uid"] for hit in hits()})
 
     def read(self, org: Org, key: str) -> Live | None:
-        if _has_resources(org):
+        if has_resources(org):
             found = org.find(f"{org.resources(DASHBOARD_GROUP, 'v0alpha1', 'dashboards')}/{segment(key)}")
             if found is None:
                 return None
@@ -148,7 +148,8 @@ class DashboardKind(Kind):
 _SERVERS = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "namespace")
 
 
-def _has_resources(org: Org) -> bool:
+def has_resources(org: Org) -> bool:
+    """Whether the resource API stands on the database: Grafana 12 and later."""
     return bool({"v1", "v1beta1"} & set(org.apis.get(DASHBOARD_GROUP, ())))
 
 
@@ -156,7 +157,7 @@ def listed_dashboards(org: Org) -> dict[str, tuple[str, str]]:
     """Uid to title and folder of the dashboards; without another request where they have been listed before."""
     if org.dashboards is not None:
         return org.dashboards
-    if not _has_resources(org):
+    if not has_resources(org):
         hits = org.paged("/api/search", 5000, query={"type": "dash-db"})
         return {hit["uid"]: (hit["title"], hit.get("folderUid") or "") for hit in hits}
     found = {}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..canonical import Json, pick
@@ -80,8 +81,18 @@ class DataSourceKind(Kind):
         lacking = [name for name in wanted.body[SECURE] if name not in stored and self._value(org, wanted, name) is None]
         return [f"{self.name}.{wanted.name}.{name}" for name in lacking]
 
-    def problems(self, org: Org, wanted: Item, live: Live | None) -> list[str]:
-        return [*super().problems(org, wanted, live), *(_taken(org, wanted) if live is None else ())]
+    def claims(self, org: Org, item: Item) -> dict[str, str]:
+        return {item.name: item.key}
+
+    def clash(self, key: str, name: str, claim: str, at: str, holder: str) -> str:
+        return (
+            f"data source {name!r} has the uid {at} in Grafana, and {key} in the tree: "
+            f"map it with datasource_map: {{{key}: {at}}}, or delete or rename it in Grafana (prune deletes it if the tree lacks it)"
+        )
+
+    def aside(self, live: Live) -> Item:
+        name = f"{live.name[:140]} ({live.key})"
+        return replace(live, name=name, body={**live.body, "name": name})
 
 
 def _path(uid: str) -> str:
@@ -98,13 +109,3 @@ def _live(found: Json) -> Live:
     locked = f"data source {found['name']!r} is provisioned from a file" if found.get("readOnly") else ""
     body = _body(found, found.get(SECURE) or {})
     return Live(found["uid"], found["name"], body, "", {"version": found.get("version")}, locked)
-
-
-def _taken(org: Org, wanted: Item) -> list[str]:
-    """Names are unique: another data source of this name is in the way."""
-    return [
-        f"data source {wanted.name!r} has the uid {one['uid']} in Grafana, and {wanted.key} in the tree: "
-        f"map it with datasource_map: {{{wanted.key}: {one['uid']}}}"
-        for one in org.sources
-        if one["name"] == wanted.name and one["uid"] != wanted.key
-    ]

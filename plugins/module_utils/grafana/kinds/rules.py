@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .. import names
 from ..canonical import Json, without
@@ -13,6 +14,7 @@ from ..errors import Conflict, TreeError
 from ..organisation import Org
 from . import provenance
 from .base import Item, Kind, Live, required
+from .dashboards import has_resources
 
 #: Given by the server, or by the place of the rule.
 _GIVEN = ("id", "orgID", "updated", "provenance", "folderUID", "ruleGroup", "version", "guid", "updatedBy")
@@ -66,6 +68,23 @@ class RuleGroupKind(Kind):
 
     def file_name(self, item: Item) -> str:
         return names.of_name(item.name)
+
+    def claims(self, org: Org, item: Item) -> dict[str, str]:
+        # Before Grafana 12, titles are unique within a folder.
+        if has_resources(org):
+            return {}
+        return {f"{item.folder}/{rule.get('title')}": str(rule.get("uid", "")) for rule in item.body["rules"]}
+
+    def clash(self, key: str, name: str, claim: str, at: str, holder: str) -> str:
+        group, title = at.partition("/")[2], claim.partition("/")[2]
+        return (
+            f"rule group {name!r}: the rule {holder} of the group {group!r} has the title {title!r} in Grafana, and titles are unique "
+            f"within a folder: delete or rename it (prune deletes it if the tree lacks it)"
+        )
+
+    def aside(self, live: Live) -> Item:
+        rules = [{**rule, "title": f"{rule['title'][:140]} ({rule['uid']})"} for rule in live.body["rules"]]
+        return replace(live, body={**live.body, "rules": rules})
 
     def parse(self, body: Json, folder: str, path: str) -> Item:
         title, rules = required(body, "title", path), body.get("rules")
