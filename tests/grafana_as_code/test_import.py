@@ -14,6 +14,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors impor
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.dashboards import DashboardKind
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.data_sources import DataSourceKind
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.people import TeamKind
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.rules import RuleGroupKind
 
 from tests.stand_in.databases import DatabaseServer
 from tests.stand_in.instances import Make, database_section
@@ -359,6 +360,54 @@ def test_a_rule_that_was_made_again_in_another_group(new_site: NewSite) -> None:
     group(site, "b", ("u3", "one"))
     site.bring(tree, site.name)
     assert objects(site.export("after")) == objects(tree), "titles that changed places"
+
+
+@pytest.mark.parametrize(("version", "to"), [("11.6.0", "a"), ("13.0.1", "a"), ("13.0.1", "z"), ("13.0.1", "other folder")])
+def test_a_rule_that_moved_to_another_group(version: str, to: str, new_site: NewSite) -> None:
+    """It is moved back rather than made again, and the group that it leaves has not been changed by somebody else."""
+    site = new_site(version)
+    site.fill.folder("f", "f")
+    site.fill.folder("g", "g")
+    for name in ("a", "m", "z"):
+        group(site, name, (f"{name}1", f"{name} one"), (f"{name}2", f"{name} two"))
+    tree = site.export()
+    numbers = {one["uid"]: one["id"] for one in site.get("/api/v1/provisioning/alert-rules")}
+    group(site, "m", ("m1", "m one"))
+    if to == "other folder":
+        body = {"interval": 60, "rules": [rule("m2", "m two"), rule("new", "new")]}
+        site.fill.send("PUT", "/api/v1/provisioning/folder/g/rule-groups/m", body, **EDITABLE)
+    else:
+        group(site, to, (f"{to}1", "changed too"), (f"{to}2", f"{to} two"), ("m2", "m two"))
+    numbers |= {one["uid"]: one["id"] for one in site.get("/api/v1/provisioning/alert-rules")}
+    site.bring(tree, site.name, prune=True)
+    assert objects(site.export("after")) == objects(tree)
+    assert {one["uid"]: one["id"] for one in site.get("/api/v1/provisioning/alert-rules")}.items() <= numbers.items()
+
+
+def test_a_group_that_somebody_else_changes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no other group takes a rule from is not overwritten, and what could not be taken is not deleted."""
+    site.fill.folder("f", "f")
+    for name in ("a", "z"):
+        group(site, name, (f"{name}1", f"{name} one"), (f"{name}2", f"{name} two"))
+    tree = site.export()
+    group(site, "a", ("a1", "a one"))
+    group(site, "z", ("z1", "z one"), ("a2", "a two"))
+    real = RuleGroupKind.update
+
+    def late(self: RuleGroupKind, org: Any, item: Any, live: Any) -> None:
+        if item.name == "a":
+            group(site, "a", ("a1", "saved meanwhile"))
+        real(self, org, item, live)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RuleGroupKind, "update", late)
+        with pytest.raises(Incomplete) as caught:
+            site.bring(tree, site.name)
+    assert [one.key for one in caught.value.failures] == ["f/a", "f/z"] and "takes a part of it" in str(caught.value)
+    titles = {one["title"]: one["ruleGroup"] for one in site.get("/api/v1/provisioning/alert-rules")}
+    assert titles == {"saved meanwhile": "a", "z one": "z", "a two": "z"}
+    site.bring(tree, site.name)
+    assert objects(site.export("after")) == objects(tree)
 
 
 def test_titles_may_be_the_same(site: Site) -> None:

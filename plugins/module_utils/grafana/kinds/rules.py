@@ -82,6 +82,10 @@ class RuleGroupKind(Kind):
             f"within a folder: delete or rename it (prune deletes it if the tree lacks it)"
         )
 
+    def parts(self, item: Item) -> set[str]:
+        # A group that is written takes its rules out of the groups that they are in.
+        return {rule["uid"] for rule in item.body["rules"] if rule.get("uid")}
+
     def aside(self, live: Live) -> Item:
         rules = [{**rule, "title": f"{rule['title'][:140]} ({rule['uid']})"} for rule in live.body["rules"]]
         return replace(live, body={**live.body, "rules": rules})
