@@ -13,7 +13,8 @@ description:
   - Creates, updates and moves what differs between Grafana and a tree that M(monitoring.ha.grafana_export) wrote or that was put together
     by hand, in the order in which objects depend on each other. What is equal already is not written, so it gets no new version.
   - Everything that stands in the way, secrets that are missing above all, is named before anything is written.
-  - An object that somebody else changes meanwhile is reported, and not overwritten. After an interruption the next run does the rest.
+  - An object that somebody else changes meanwhile is reported, and neither overwritten nor deleted. After an interruption the next run
+    does the rest.
   - Organisations that Grafana does not have are created, which needs the password of a server administrator.
 attributes:
   check_mode:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana import importer, options
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import Blocked, GrafanaError, Incomplete
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds import DEFAULT, KINDS
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.dashboards import DashboardKind
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.data_sources import DataSourceKind
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.people import TeamKind
@@ -202,6 +203,118 @@ def test_what_somebody_saves_meanwhile_is_not_overwritten(site: Site, monkeypatc
     titles = {hit["uid"]: hit["title"] for hit in site.get("/api/search?type=dash-db")}
     assert titles.pop(done[0]) == "saved by somebody else" and all(title.startswith("wanted") for title in titles.values())
     assert changed(site.bring(tree, site.name)) == {("updated", "dashboards", done[0])}, "the next run does the rest"
+
+
+def meanwhile(patch: pytest.MonkeyPatch, action: Callable[[], Any]) -> None:
+    """Something that happens between the plan and the first write."""
+    real = importer._Carrier.run
+
+    def run(self: importer._Carrier) -> None:
+        action()
+        real(self)
+
+    patch.setattr(importer._Carrier, "run", run)
+
+
+def made(to: Site) -> None:
+    """Something of each kind that prune deletes."""
+    send, root = to.fill.send, "/api/v1/provisioning"
+    to.fill.folder("f", "f")
+    to.fill.folder("rules", "rules")
+    to.fill.dashboard("d", "d")
+    source(to, "m", "m")
+    send("POST", "/api/library-elements", {"uid": "l", "name": "l", "kind": 1, "model": {"title": "l"}})
+    send("PUT", f"{root}/templates/t", {"template": '{{ define "t" }}0{{ end }}'}, **EDITABLE)
+    send("POST", f"{root}/mute-timings", {"name": "m", "time_intervals": [{"weekdays": ["monday"]}]}, **EDITABLE)
+    point(to, "cp", "cp")
+    send("PUT", f"{root}/folder/rules/rule-groups/g", {"interval": 60, "rules": [rule("r", "r")]}, **EDITABLE)
+    send("POST", "/api/playlists", {"name": "p", "interval": "1m", "items": []})
+    send("PUT", "/api/org/preferences", {"theme": "dark"})
+    send("POST", "/api/annotations", {"time": 1000, "text": "note"})
+    send("POST", "/api/teams", {"name": "t"})
+    send("POST", "/api/serviceaccounts", {"name": "s", "role": "Viewer"})
+
+
+def changed_by_hand(to: Site) -> None:
+    """Each of them as somebody saves it anew."""
+    send, root = to.fill.send, "/api/v1/provisioning"
+    send("PUT", "/api/folders/f", {"title": "new", "overwrite": True})
+    to.fill.dashboard("d", "new")
+    source(to, "m", "m", "PUT", url="http://new")
+    send("PATCH", "/api/library-elements/l", {"name": "l", "kind": 1, "model": {"title": "new"}, "version": 1})
+    send("PUT", f"{root}/templates/t", {"template": '{{ define "t" }}1{{ end }}'}, **EDITABLE)
+    send("PUT", f"{root}/mute-timings/m", {"name": "m", "time_intervals": [{"weekdays": ["friday"]}]}, **EDITABLE)
+    settings = {"url": "https://new.example.org", "password": "[REDACTED]"}
+    send("PUT", f"{root}/contact-points/cp", {"name": "cp", "type": "webhook", "settings": settings}, **EDITABLE)
+    send("PUT", f"{root}/folder/rules/rule-groups/g", {"interval": 60, "rules": [rule("r", "new")]}, **EDITABLE)
+    (playlist,) = to.get("/api/playlists")
+    send("PUT", f"/api/playlists/{playlist['uid']}", {"name": "p", "interval": "2m", "items": []})
+    send("PUT", "/api/org/preferences", {"theme": "light"})
+    (note,) = to.get("/api/annotations?type=annotation")
+    send("PATCH", f"/api/annotations/{note['id']}", {"text": "new"})
+    (team,) = to.get("/api/teams/search")["teams"]
+    send("PUT", f"/api/teams/{team['id']}", {"name": "t", "email": "new@example.org"})
+    (account,) = to.get("/api/serviceaccounts/search")["serviceAccounts"]
+    send("PATCH", f"/api/serviceaccounts/{account['id']}", {"name": "s", "role": "Editor"})
+
+
+def test_what_somebody_saves_meanwhile_is_not_pruned(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = {"kinds": [*DEFAULT, "annotations"]}
+    tree = site.export(selection=chosen)
+    made(site)
+    with monkeypatch.context() as patch:
+        meanwhile(patch, lambda: [changed_by_hand(site), site.export("saved", selection=chosen)])
+        with pytest.raises(Incomplete) as caught:
+            site.bring(tree, site.name, prune=True, keep_going=True, selection=chosen, client={"retries": 1})
+    kept = {one.kind for one in caught.value.failures if "somebody else has changed it" in one.message}
+    assert kept == {name for name, kind in KINDS.items() if kind.prunable}
+    assert objects(site.export("after", selection=chosen)) == objects(site.directory / "saved")
+    site.bring(tree, site.name, prune=True, selection=chosen)
+    assert objects(site.export("pruned", selection=chosen)) == objects(tree), "the next run deletes it"
+
+
+def test_playlists_and_preferences_that_somebody_saves_meanwhile(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.fill.send("POST", "/api/playlists", {"name": "p", "interval": "1m", "items": []})
+    site.fill.send("PUT", "/api/org/preferences", {"theme": "dark"})
+    team = site.fill.send("POST", "/api/teams", {"name": "t"})["teamId"]
+    site.fill.send("PUT", f"/api/teams/{team}/preferences", {"theme": "dark"})
+    tree = site.export()
+    (listed,) = site.get("/api/playlists")
+
+    def save(interval: str, theme: str, of_team: dict[str, str]) -> None:
+        site.fill.send("PUT", f"/api/playlists/{listed['uid']}", {"name": "p", "interval": interval, "items": []})
+        site.fill.send("PUT", "/api/org/preferences", {"theme": theme})
+        site.fill.send("PUT", f"/api/teams/{team}/preferences", of_team)
+
+    save("2m", "light", {})
+    with monkeypatch.context() as patch:
+        meanwhile(patch, lambda: save("3m", "system", {"theme": "light"}))
+        with pytest.raises(Incomplete, match="somebody else has changed it") as caught:
+            site.bring(tree, site.name, keep_going=True)
+    assert {(one.kind, one.key) for one in caught.value.failures} == {
+        ("playlists", "p"),
+        ("preferences", "organisation"),
+        ("preferences", "team t"),
+    }
+    assert site.get("/api/playlists")[0]["interval"] == "3m" and site.get("/api/org/preferences")["theme"] == "system"
+    assert site.get(f"/api/teams/{team}/preferences")["theme"] == "light"
+    site.bring(tree, site.name)
+    assert objects(site.export("after")) == objects(tree)
+
+
+def test_playlists_of_one_name_are_told_apart_by_their_uids(site: Site) -> None:
+    """Their numbers shift with each one that changes or goes."""
+    for interval in ("1m", "2m", "3m"):
+        site.fill.send("POST", "/api/playlists", {"name": "p", "interval": interval, "items": []})
+    tree = site.export()
+    for listed, interval in zip(site.get("/api/playlists"), ("5m", "4m", "6m"), strict=True):
+        site.fill.send("PUT", f"/api/playlists/{listed['uid']}", {"name": "p", "interval": interval, "items": []})
+    site.bring(tree, site.name)
+    assert objects(site.export("after")) == objects(tree)
+    for path in (tree / path for path in contents(tree) if "playlists" in path):
+        path.unlink()
+    site.bring(tree, site.name, prune=True)
+    assert site.get("/api/playlists") == []
 
 
 @pytest.mark.parametrize("keep_going", [False, True])

@@ -226,7 +226,7 @@ class _Carrier:
         item = kind.aside(live) if aside and live is not None else self.plan.item(change)
         if live is not None and ((kind.about, change.key) in self._touched or place in self._shifted):
             # What it describes has just been written, which may have changed it.
-            live = kind.read(self.org, change.key)
+            live = kind.as_is(self.org, live)
             if self._reached(kind, item, live):
                 return
         if aside:
@@ -242,7 +242,7 @@ class _Carrier:
                 if attempt == self.org.client.connection.retries:
                     raise
                 self.org.client.wait(attempt, error)
-                now = kind.read(self.org, change.key)
+                now = kind.read(self.org, change.key) if live is None else kind.as_is(self.org, live)
                 if self._reached(kind, item, now):
                     return
                 live = self._next(kind, item, live, now, error)
@@ -250,7 +250,7 @@ class _Carrier:
     def _write(self, kind: Kind, item: Item | None, live: Live | None) -> None:
         if item is None:
             if live is not None:
-                kind.delete(self.org, live)
+                kind.remove(self.org, live)
         elif live is None:
             kind.create(self.org, item)
         else:

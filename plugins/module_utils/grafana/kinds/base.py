@@ -85,6 +85,10 @@ class Kind(ABC):
         """One object as it is now, None where there is none. Where Grafana cannot be asked for one, all are looked through."""
         return next((live for live in self.read_all(org) if live.key == key), None)
 
+    def as_is(self, org: Org, live: Live) -> Live | None:
+        """What was read as ``live``, as it is now; None where it is gone."""
+        return self.read(org, live.key)
+
     @abstractmethod
     def create(self, org: Org, item: Item) -> None: ...
 
@@ -94,10 +98,19 @@ class Kind(ABC):
 
     def unchanged(self, org: Org, item: Item, live: Live, method: str, path: str) -> Live:
         """The object as it is now; Conflict for a write of ``method`` to ``path`` when that is not what was read as ``live``."""
-        now = self.read(org, item.key)
+        now = self.as_is(org, live)
         if now is None or now.digest != live.digest:
             raise Conflict(method, path, 409, "changed meanwhile")
         return now
+
+    def remove(self, org: Org, live: Live) -> None:
+        """Deletes what was read as ``live``, unless it has changed since: Conflict."""
+        now = self.as_is(org, live)
+        if now is None:
+            return
+        if not self.same(now, live):
+            raise Conflict("DELETE", f"{self.name} {live.key}", 409, "changed meanwhile")
+        self.delete(org, now)
 
     def delete(self, org: Org, live: Live) -> None:
         raise NotImplementedError

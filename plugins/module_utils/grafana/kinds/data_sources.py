@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..canonical import Json, pick
+from ..canonical import Json, pick, without
 from ..client import segment
 from ..organisation import Org
 from .base import Item, Kind, Live, required
@@ -75,6 +75,10 @@ class DataSourceKind(Kind):
         if org.secrets.always and any(self._value(org, wanted, name) is not None for name in fields):
             return False
         return set(fields) <= set(live.body[SECURE])
+
+    def same(self, one: Item, other: Item) -> bool:
+        # When another one becomes the default, Grafana itself changes the one that was it.
+        return replace(one, body=without(one.body, "isDefault")).digest == replace(other, body=without(other.body, "isDefault")).digest
 
     def missing(self, org: Org, wanted: Item, live: Live | None) -> list[str]:
         stored = live.body[SECURE] if live is not None else ()

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .. import names
 from ..canonical import Json, dumps, pick, sha256
 from ..client import segment
-from ..errors import TreeError
+from ..errors import Conflict, TreeError
 from ..organisation import Org
 from .base import Item, Kind, Live, numbered, required
 
@@ -45,11 +46,18 @@ class PlaylistKind(Kind):
         found = numbered(_playlist(answer) for answer in answers if answer is not None)
         return next((live for live in found if live.key == key), None)
 
+    def as_is(self, org: Org, live: Live) -> Live | None:
+        # Its number among those of the same name changes with their contents; its uid does not.
+        answer = org.find(f"/api/playlists/{segment(live.handle)}")
+        return None if answer is None else replace(_playlist(answer), key=live.key)
+
     def create(self, org: Org, item: Item) -> None:
         org.write("POST", "/api/playlists", item.body)
 
     def update(self, org: Org, item: Item, live: Live) -> None:
-        org.write("PUT", f"/api/playlists/{segment(live.handle)}", item.body)
+        path = f"/api/playlists/{segment(live.handle)}"
+        self.unchanged(org, item, live, "PUT", path)
+        org.write("PUT", path, item.body)
 
     def delete(self, org: Org, live: Live) -> None:
         org.remove(f"/api/playlists/{segment(live.handle)}")
@@ -98,10 +106,16 @@ class PreferenceKind(Kind):
         return _preferences(key, org.get(self._path(org, key)))
 
     def create(self, org: Org, item: Item) -> None:
-        org.write("PUT", self._path(org, item.key), _without_of(item.body))
+        path = self._path(org, item.key)
+        # The same request creates and updates; what somebody has set by now is not to be replaced.
+        if self.read(org, item.key) is not None:
+            raise Conflict("PUT", path, 409, "there are some by now")
+        org.write("PUT", path, _without_of(item.body))
 
     def update(self, org: Org, item: Item, live: Live) -> None:
-        self.create(org, item)
+        path = self._path(org, item.key)
+        self.unchanged(org, item, live, "PUT", path)
+        org.write("PUT", path, _without_of(item.body))
 
     def delete(self, org: Org, live: Live) -> None:
         org.write("PUT", self._path(org, live.key), {})
@@ -167,6 +181,10 @@ class AnnotationKind(Kind):
             limit = limit * 2 if oldest == end else _PAGE
             end = oldest
         yield from numbered(seen.values())
+
+    def as_is(self, org: Org, live: Live) -> Live | None:
+        answer = org.find(f"/api/annotations/{live.handle}")
+        return None if answer is None else _annotation(answer)
 
     def create(self, org: Org, item: Item) -> None:
         org.write("POST", "/api/annotations", item.body)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .. import names
 from ..canonical import Json, pick
@@ -96,6 +97,9 @@ class ServiceAccountKind(Kind):
 
     def read_all(self, org: Org) -> Iterator[Live]:
         yield from numbered(_live(account) for account in org.accounts())
+
+    def as_is(self, org: Org, live: Live) -> Live | None:
+        return next((replace(_live(one), key=live.key) for one in org.accounts() if one["id"] == live.handle), None)
 
     def create(self, org: Org, item: Item) -> None:
         try:
