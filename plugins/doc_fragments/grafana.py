@@ -126,13 +126,15 @@ options:
   datasource_map:
     description:
       - Name or uid of a data source in the tree to the name or uid of one that Grafana has.
-      - Dashboards, library panels and alert rules refer to the latter then, and the former is neither created nor compared.
+      - Dashboards, library panels, alert rules and other data sources refer to the latter then, and the former is neither created nor
+        compared.
     type: dict
     default: {}
   inputs:
     description:
       - Values of the inputs (C(__inputs)) of dashboards that were exported for sharing; for data sources, a name or a uid.
-      - An input for a data source that is not named here gets the only data source of its type, or the default one.
+      - An input for a data source that is not named here gets the only data source of its type, or the default one; one for expressions
+        gets Grafana's own.
       - Dashboards that lie in the tree as an export wrote them are left as they are.
     type: dict
     default: {}

@@ -20,7 +20,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds.rules 
 from tests.stand_in.databases import DatabaseServer
 from tests.stand_in.instances import Make, database_section
 
-from .content import SECRETS, fill, panel, rule
+from .content import SECRETS, fill, panel, rule, v2
 from .site import Site, changed, contents, objects
 
 NewSite = Callable[..., Site]
@@ -557,17 +557,44 @@ def test_data_sources_are_mapped(filled: Site, other: Site) -> None:
     assert {one["uid"] for one in other.get("/api/datasources")} == {"there", "other"}, "what is mapped to is not pruned"
 
 
+def test_data_sources_that_refer_to_others_are_mapped(site: Site, other: Site) -> None:
+    """So are the variables of v2 dashboards; what a data source is itself stays."""
+    source(site, "logs", "Logs", jsonData={"derivedFields": [{"name": "t", "datasourceUid": "traces"}], "alertmanagerUid": "traces"})
+    links = {"tracesToLogsV2": {"datasourceUid": "logs"}, "serviceMap": {"datasourceUid": "metrics"}}
+    source(site, "traces", "Traces", jsonData=links)
+    source(site, "metrics", "Metrics", jsonData={"exemplarTraceIdDestinations": [{"name": "id", "datasourceUid": "traces"}]})
+    spec = v2("new", "new")
+    variable = {"kind": "DatasourceVariable", "spec": {"name": "ds", "pluginId": "tempo", "current": {"text": "Traces", "value": "traces"}}}
+    path = f"/apis/dashboard.grafana.app/v2beta1/namespaces/{site.fill.namespace}/dashboards"
+    site.fill.send("POST", path, {**spec, "spec": {**spec["spec"], "variables": [variable]}})
+    tree = site.export()
+    source(other, "there", "Tempo")
+    mapping = {"Traces": "there"}
+    other.bring(tree, site.name, datasource_map=mapping)
+    found = {one["uid"]: one["jsonData"] for one in other.get("/api/datasources")}
+    assert found == {
+        "there": {},
+        "logs": {"derivedFields": [{"name": "t", "datasourceUid": "there"}], "alertmanagerUid": "there"},
+        "metrics": {"exemplarTraceIdDestinations": [{"name": "id", "datasourceUid": "there"}]},
+    }
+    path = f"/apis/dashboard.grafana.app/v2beta1/namespaces/{other.fill.namespace}/dashboards/new"
+    assert other.get(path)["spec"]["variables"][0]["spec"]["current"] == {"text": "Tempo", "value": "there"}
+    assert not other.bring(tree, site.name, datasource_map=mapping).changed
+
+
 def shared(tree: Path, **inputs: Any) -> None:
     """A dashboard that was exported for sharing, put into a tree by hand."""
     dashboard = {
         "__inputs": [
             {"name": "DS_M", "label": "m", "type": "datasource", "pluginId": "prometheus", "pluginName": "Prometheus"},
+            {"name": "DS_EXPRESSION", "label": "Expression", "type": "datasource", "pluginId": "__expr__"},
             {"name": "VAR_X", "type": "constant", "label": "x", "value": "ten"},
         ],
         "__elements": {"brought": {"name": "Brought", "uid": "brought", "kind": 1, "model": {"datasource": {"uid": "${DS_M}"}}}},
         "__requires": [{"type": "grafana", "id": "grafana", "name": "Grafana", "version": "12.0.0"}],
         "title": "Shared",
         "panels": [{"id": 1, "title": "${VAR_X} and $__rate_interval ${var:csv}", "datasource": {"type": "prometheus", "uid": "${DS_M}"}}],
+        "links": [{"title": "${DS_EXPRESSION}"}],
     }
     path = tree / "Org" / "dashboards" / "By hand" / "shared.json"
     path.parent.mkdir(parents=True)
@@ -589,7 +616,7 @@ def test_dashboards_exported_for_sharing(site: Site, tmp_path: Path) -> None:
     dashboard = site.get(f"/api/dashboards/uid/{hit['uid']}")["dashboard"]
     assert dashboard["panels"][0]["datasource"]["uid"] == "two"
     assert dashboard["panels"][0]["title"] == "ten and $__rate_interval ${var:csv}"
-    assert not [name for name in dashboard if name.startswith("__")]
+    assert not [name for name in dashboard if name.startswith("__")] and dashboard["links"] == [{"title": "__expr__"}]
     assert site.get("/api/library-elements/brought")["result"]["model"]["datasource"]["uid"] == "two"
     assert not site.bring(tmp_path / "hand", "Org", inputs={"DS_M": "two"}).changed, "no second copy"
 

@@ -133,6 +133,9 @@ class Desired:
             self.problems += [f"{entry.path}: input {name} has no value: give one in inputs" for name in lacking]
         if kind.name in _REFERRING:
             body = mapped(body, self.uids)
+        if kind.name == "data_sources":
+            # Traces lead to logs, and metrics to traces; what it is itself stays.
+            body = {**body, "jsonData": mapped(body["jsonData"], self.uids)}
         if self.choices.skip_unknown_users:
             body = self._known_only(kind, body)
         return replace(item, body=self._marked(kind, body))

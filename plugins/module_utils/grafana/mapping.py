@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-#: Members that name a data source directly: in alert rules and recording rules.
-_DIRECT = ("datasourceUid", "datasourceUID", "target_datasource_uid")
+#: Members that name a data source directly: in alert rules and recording rules, and in the settings of other data sources.
+_DIRECT = ("datasourceUid", "datasourceUID", "target_datasource_uid", "tracingDatasourceUid", "alertmanagerUid")
 
 
 def mapped(value: Any, uids: Mapping[str, str]) -> Any:
@@ -20,10 +20,19 @@ def mapped(value: Any, uids: Mapping[str, str]) -> Any:
     if not isinstance(value, dict):
         return value
     found = {name: _member(name, one, uids) for name, one in value.items()}
-    if found.get("type") == "datasource" and isinstance(found.get("current"), dict):
-        # The variable that chooses a data source remembers what was chosen last.
-        found["current"] = {name: _chosen(one, uids) for name, one in found["current"].items()}
+    # The variable that chooses a data source remembers what was chosen last, in classic dashboards and in those of the v2 schema.
+    if found.get("type") == "datasource":
+        return _remembering(found, uids)
+    if found.get("kind") == "DatasourceVariable" and isinstance(found.get("spec"), dict):
+        found["spec"] = _remembering(found["spec"], uids)
     return found
+
+
+def _remembering(variable: dict[str, Any], uids: Mapping[str, str]) -> dict[str, Any]:
+    current = variable.get("current")
+    if not isinstance(current, dict):
+        return variable
+    return {**variable, "current": {name: _chosen(one, uids) for name, one in current.items()}}
 
 
 def _member(name: str, value: Any, uids: Mapping[str, str]) -> Any:

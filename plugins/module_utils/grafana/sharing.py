@@ -12,6 +12,8 @@ from typing import Any
 from .canonical import Json
 
 INPUTS, ELEMENTS, REQUIRES = "__inputs", "__elements", "__requires"
+#: What stands for Grafana's own expressions, as a plugin and as a data source; it is in every Grafana, and in no list.
+EXPRESSIONS = "__expr__"
 _OPEN = re.compile(r"\$\{([^}]+)\}")
 
 
@@ -55,6 +57,8 @@ class Filler:
             yield {"uid": element.get("uid") or uid, "name": element["name"], "kind": element.get("kind", 1), "model": model}
 
     def _value(self, wanted: Json) -> str | None:
+        if wanted.get("pluginId") == EXPRESSIONS:
+            return EXPRESSIONS
         given = self.inputs.get(str(wanted.get("name")))
         if wanted.get("type") != "datasource":
             value = given if given is not None else wanted.get("value")

@@ -27,6 +27,22 @@ UIDS = {"old": "new", "Old name": "New name"}
             {"type": "datasource", "current": {"text": "Old name", "value": ["old"]}},
             {"type": "datasource", "current": {"text": "New name", "value": ["new"]}},
         ),
+        (
+            {"kind": "DatasourceVariable", "spec": {"name": "ds", "pluginId": "loki", "current": {"text": "Old name", "value": "old"}}},
+            {"kind": "DatasourceVariable", "spec": {"name": "ds", "pluginId": "loki", "current": {"text": "New name", "value": "new"}}},
+        ),
+        (
+            {"kind": "CustomVariable", "spec": {"current": {"value": "old"}}},
+            {"kind": "CustomVariable", "spec": {"current": {"value": "old"}}},
+        ),
+        (
+            {"tracesToLogsV2": {"datasourceUid": "old"}, "serviceMap": {"datasourceUid": "old"}, "alertmanagerUid": "old"},
+            {"tracesToLogsV2": {"datasourceUid": "new"}, "serviceMap": {"datasourceUid": "new"}, "alertmanagerUid": "new"},
+        ),
+        (
+            {"exemplarTraceIdDestinations": [{"name": "old", "datasourceUid": "old"}], "tracingDatasourceUid": "old"},
+            {"exemplarTraceIdDestinations": [{"name": "old", "datasourceUid": "new"}], "tracingDatasourceUid": "new"},
+        ),
         ({"title": "old", "uid": "old", "expr": "old"}, {"title": "old", "uid": "old", "expr": "old"}),
         ({"datasource": {"uid": "${ds}"}}, {"datasource": {"uid": "${ds}"}}),
         ({"datasource": None}, {"datasource": None}),
@@ -50,6 +66,8 @@ def test_inputs() -> None:
     assert Filler({"A": "n1"}, sources).fill(dashboard(a))[0]["list"] == [{"x": "u1"}], "by name"
     assert Filler({"B": "other"}, sources).fill(dashboard(b))[0]["title"] == "${A} other $C ${D:csv}"
     assert Filler(sources=sources[:1] * 2).fill(dashboard(a))[1] == ["A"], "two of them, and none is the default"
+    expressions = {"name": "A", "type": "datasource", "pluginId": "__expr__"}
+    assert Filler(sources=sources).fill(dashboard(expressions)) == ({"title": "__expr__ ${B} $C ${D:csv}", "list": [{"x": "__expr__"}]}, [])
     assert Filler({"A": "nowhere"}, sources).fill(dashboard(a))[1] == ["A"]
     assert is_shared(dashboard(a)) and not is_shared({"title": "x", "__elements": []})
 
