@@ -211,11 +211,12 @@ def put_back(before: UnitState, now: UnitState) -> None:
 def packages_back(point: Point, directory: str = keep.PACKAGES) -> list[str]:
     """Install the versions of before; those that were changed. RestoreError with apt's words when it cannot."""
     now = package_versions(list(point.packages))
-    wanted = [f"{name}={version}" for name, version in point.packages.items() if version and now[name] != version]
+    changed = {name: version for name, version in point.packages.items() if version and now[name] != version}
+    wanted = [f"{name}={version}" for name, version in changed.items()]
     if wanted:
         # The service is started by what follows, with its configuration of before.
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        files = [kept_file(*its.split("=", 1), directory) or its for its in wanted]
+        files = [kept_file(name, version, directory) or f"{name}={version}" for name, version in changed.items()]
         command = ["apt-get", "install", "--quiet", "--assume-yes", "--allow-downgrades", "--no-install-recommends", *files]
         try:
             done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)

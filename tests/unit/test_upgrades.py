@@ -105,7 +105,8 @@ def split(hosts: Sequence[str], sizes: Sequence[int]) -> list[list[str]]:
 
 def test_the_batches_of_a_domain_are_borne_by_the_stack() -> None:
     """Of production: of three members of a quorum two are in one domain, and all hosts may be."""
-    inventory = InventoryManager(DataLoader(), [str(ROOT / "inventories" / "production" / "hosts.yml")])
+    path = str(ROOT / "inventories" / "production" / "hosts.yml")
+    inventory = InventoryManager(DataLoader(), [path])  # type: ignore[no-untyped-call]
     groups = {name: [str(host) for host in its.get_hosts()] for name, its in inventory.groups.items()}
     leader, holder = "sql3", "lb1"
     core = upgrades.order(topology.stack_hosts(groups), [holder, leader])
