@@ -19,7 +19,7 @@ description:
 attributes:
   check_mode:
     support: full
-    description: Returns the complete plan.
+    description: Returns the complete plan, also where something stands in the way; the module fails then.
   diff_mode:
     support: full
     description: Shows every object before and after.
@@ -59,7 +59,7 @@ options:
     description:
       - What to do when Grafana refuses an object.
       - V(fail) stops after the objects of the same kind. V(continue) writes all others, and deletes nothing but what had to go before them,
-        as it had a name that is unique. The module fails either way, and lists what was refused.
+        as it had a name that is unique. The module fails either way, and lists what was refused and what was done.
     type: str
     choices: [fail, continue]
     default: fail
@@ -91,13 +91,15 @@ EXAMPLES = r"""
 
 RETURN = r"""
 summary:
-  description: Organisation to kind to how many objects were created, updated, unchanged, deleted and skipped.
-  returned: success
+  description:
+    - Organisation to kind to how many objects were created, updated, unchanged, deleted and skipped.
+    - After a failure those are counted that were done all the same.
+  returned: success, in check mode, and when the module fails after it has begun to write
   type: dict
   sample: {Main Org.: {dashboards: {created: 1, updated: 2, unchanged: 240, deleted: 0, skipped: 0}}}
 changes:
-  description: Every object that is not unchanged.
-  returned: success
+  description: Every object that is not unchanged; after a failure, every one that was changed all the same, or was skipped.
+  returned: success, in check mode, and when the module fails after it has begun to write
   type: list
   elements: dict
   contains:
@@ -126,8 +128,8 @@ changes:
       description: Why it was skipped.
       type: str
 organisations_created:
-  description: Organisations that were missing.
-  returned: success
+  description: Organisations that were missing, and were created.
+  returned: success, in check mode, and when the module fails after it has begun to write
   type: list
   elements: str
 problems:
@@ -150,6 +152,7 @@ error:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana import client, importer, options
@@ -165,14 +168,18 @@ def main() -> None:
     try:
         request = options.request(given)
         with options.client(given) as grafana:
-            if module.check_mode:
-                done = importer.plan(grafana, src, request)
-                if done.problems:
-                    raise Blocked(done.problems)
-            else:
-                done = importer.carry_out(grafana, src, request)
+            done = importer.plan(grafana, src, request) if module.check_mode else importer.carry_out(grafana, src, request)
     except GrafanaError as error:
-        module.fail_json(msg=str(error), **options.failed(error))
+        more = {} if error.done is None else told(module, error.done)
+        module.fail_json(msg=str(error), **{**more, **options.failed(error)})
+    if done.problems:
+        blocked = Blocked(done.problems)
+        module.fail_json(msg=str(blocked), **{**told(module, done), **options.failed(blocked)})
+    module.exit_json(**told(module, done))
+
+
+def told(module: AnsibleModule, done: importer.Imported) -> dict[str, Any]:
+    """What was done, or would be, as the module returns it."""
     result = options.imported(done)
     for warning in result.pop("warnings"):
         module.warn(warning)
@@ -181,7 +188,7 @@ def main() -> None:
             del result[name]
     if module._diff:
         result["diff"] = options.diffs(done)
-    module.exit_json(**result)
+    return result
 
 
 if __name__ == "__main__":

@@ -205,7 +205,7 @@ def test_what_somebody_saves_meanwhile_is_not_overwritten(site: Site, monkeypatc
     assert changed(site.bring(tree, site.name)) == {("updated", "dashboards", done[0])}, "the next run does the rest"
 
 
-def meanwhile(patch: pytest.MonkeyPatch, action: Callable[[], Any]) -> None:
+def meanwhile(patch: pytest.MonkeyPatch, action: Callable[[], None]) -> None:
     """Something that happens between the plan and the first write."""
     real = importer._Carrier.run
 
@@ -262,8 +262,13 @@ def test_what_somebody_saves_meanwhile_is_not_pruned(site: Site, monkeypatch: py
     chosen = {"kinds": [*DEFAULT, "annotations"]}
     tree = site.export(selection=chosen)
     made(site)
+
+    def save() -> None:
+        changed_by_hand(site)
+        site.export("saved", selection=chosen)
+
     with monkeypatch.context() as patch:
-        meanwhile(patch, lambda: [changed_by_hand(site), site.export("saved", selection=chosen)])
+        meanwhile(patch, save)
         with pytest.raises(Incomplete) as caught:
             site.bring(tree, site.name, prune=True, keep_going=True, selection=chosen, client={"retries": 1})
     kept = {one.kind for one in caught.value.failures if "somebody else has changed it" in one.message}

@@ -69,6 +69,8 @@ def test_modules(site: Site, other: Site, tmp_path: Path) -> None:
     assert dry_export["files"] == exported["files"] and "added manifest.json" in exported["diff"]["prepared"]
     assert exported["counts"][site.name]["dashboards"] == 25 and exported["release"] == "13.0.1"
     assert blocked["failed"] and blocked["error"] == "Blocked" and len(blocked["problems"]) == 4
+    told = ("changed", "changes", "summary", "diff", "organisations_created")
+    assert [blocked[name] for name in told] == [planned[name] for name in told], "the plan is shown all the same"
     assert planned["changed"] and planned["changes"] == brought["changes"] and planned["summary"] == brought["summary"]
     after = {one["after_header"]: one["after"] for one in planned["diff"]}
     assert '"title": "the same title"' in after[f"{other.name}/dashboards/Level 0/the same title"]
@@ -102,3 +104,36 @@ def test_failures_are_typed(site: Site, tmp_path: Path) -> None:
         assert {name: failure[name] for name in expected} == expected
     assert failed["failed"] and failed["error"] == "Incomplete"
     assert not continued.get("failed") and continued["changed"] and "not exported" in continued["warnings"][0]
+
+
+def test_what_was_done_is_returned_with_a_failure(site: Site, other: Site, tmp_path: Path) -> None:
+    site.fill.folder("f", "f")
+    for uid in ("good", "refused"):
+        site.fill.dashboard(uid, uid, "f")
+    site.fill.send("POST", "/api/playlists", {"name": "p", "interval": "1m", "items": []})
+    other.fill.folder("f", "f")
+    other.fill.folder("extra", "extra")
+    tree = site.export()
+    task = {
+        "url": site.instance.url,
+        "user": ADMIN[0],
+        "password": ADMIN[1],
+        "src": str(tree),
+        "organisation_map": {site.name: other.name},
+        "retries": 0,
+        "prune": True,
+    }
+    bring = "monitoring.ha.grafana_import"
+    site.instance.faults(error_rate=1, error_status=403, methods=["POST"], paths="^/api/dashboards/db$")
+    try:
+        continued, stopped = play(tmp_path, [{bring: {**task, "on_error": "continue"}, "diff": True}, {bring: task}])
+    finally:
+        site.instance.delete("/-/stand-in/faults")
+    assert continued["failed"] and continued["error"] == "Incomplete" and continued["changed"]
+    assert {one["key"] for one in continued["failures"]} == {"good", "refused"}
+    ((change),) = continued["changes"]
+    assert (change["action"], change["kind"], change["key"]) == ("created", "playlists", "p"), "nothing was deleted"
+    summary = continued["summary"][other.name]
+    assert summary["playlists"]["created"] == 1 and summary["folders"] == {**dict.fromkeys(summary["folders"], 0), "unchanged": 1}
+    assert summary["dashboards"]["created"] == 0 and [one["after_header"] for one in continued["diff"]] == [f"{other.name}/playlists/p"]
+    assert stopped["failed"] and not stopped["changed"] and stopped["changes"] == [] and stopped["organisations_created"] == []

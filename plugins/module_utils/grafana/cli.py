@@ -158,6 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line.end()
         if parsed.json:
             _say(json.dumps({"failed": True, "msg": str(error), **options.failed(error)}, ensure_ascii=False))
+        elif error.done is not None:
+            _say(_told(error.done, parsed.diff))
         sys.stderr.write(f"{parsed.command}: {error}\n")
         return FAILED
     except KeyboardInterrupt:

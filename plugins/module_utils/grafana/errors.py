@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 class GrafanaError(RuntimeError):
-    """Base of all errors; the message is a sentence for people."""
+    """Base of all errors; the message is a sentence for people. done: what an import did all the same, ``Imported``."""
+
+    done: Any = None
 
 
 class Unreachable(GrafanaError):

@@ -44,6 +44,12 @@ class Imported:
     def warnings(self) -> list[str]:
         return [f"{plan.org.name}: {warning}" for plan in self.plans for warning in plan.warnings]
 
+    def carried_out(self) -> Imported:
+        """The same for what was done of it."""
+        there = {plan.org.name for plan in self.plans if plan.org.number}
+        plans = [plan.carried_out() for plan in self.plans]
+        return Imported(plans, [name for name in self.created if name in there], self.failures)
+
     def summary(self) -> dict[str, dict[str, dict[str, int]]]:
         """Organisation to kind to outcome to number of objects."""
         return {plan.org.name: plan.summary() for plan in self.plans}
@@ -91,12 +97,20 @@ def carry_out(client: Client, root: Path, request: Request, progress: Progress =
     """Makes Grafana equal to the tree.
 
     Blocked: it cannot be, and nothing was written. Incomplete: some objects could not be written, and are named; the
-    next run finishes the work.
+    next run finishes the work. Every error after the first write has what was done.
     """
     result = plan(client, root, request)
     if result.problems:
         raise Blocked(result.problems)
-    tree = Tree(root)
+    try:
+        _carry_out(client, Tree(root), request, result, progress)
+    except GrafanaError as error:
+        error.done = result.carried_out()
+        raise
+    return result
+
+
+def _carry_out(client: Client, tree: Tree, request: Request, result: Imported, progress: Progress) -> None:
     for number, one in enumerate(result.plans):
         name = one.desired.branch.directory
         if one.org.number == 0:
@@ -107,7 +121,6 @@ def carry_out(client: Client, root: Path, request: Request, progress: Progress =
         _Carrier(result.plans[number], progress, request.keep_going, result.failures).run()
     if result.failures:
         raise Incomplete("not everything could be written", result.failures)
-    return result
 
 
 def _planned(tree: Tree, name: str, org: Org, request: Request) -> Plan:
@@ -212,6 +225,8 @@ class _Carrier:
             if taker := self._awaited.get((change.kind, change.key)):
                 raise Overtaken(f"it was left as it is, as {taker!r} could not be written, which takes a part of it")
             self._settle(KINDS[change.kind], change, aside)
+            if not aside or change.action == UPDATE:
+                self.plan.done.add((change.kind, change.key))
         except (ApiError, Overtaken, Uncertain) as error:
             return Failure(self.org.name, change.kind, change.key, change.name, status_of(error), str(error))
         except KeyError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import secret_store
-from .canonical import Json
+from .canonical import Json, pick
 from .client import Client, Connection
 from .desired import API, KEEP, NONE, Choices
 from .errors import Blocked, GrafanaError, Incomplete
@@ -193,4 +193,6 @@ def failed(error: GrafanaError) -> Json:
         found["failures"] = [failure.as_dict() for failure in error.failures]
     if isinstance(error, Blocked):
         found["problems"] = error.problems
+    if error.done is not None:
+        found |= pick(imported(error.done), "changed", "summary", "changes", "organisations_created")
     return found

@@ -71,6 +71,17 @@ class Plan:
     aside: set[tuple[str, str]] = field(default_factory=set)
     #: Kind and key to the keys of the objects that lose a part when this one is written.
     takes: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    #: Kind and key of what has been carried out.
+    done: set[tuple[str, str]] = field(default_factory=set)
+
+    def carried_out(self) -> Plan:
+        """The plan without what has not been done."""
+        found = Plan(self.org, self.desired, warnings=self.warnings)
+        found.counts = {kind: Counter({UNCHANGED: counts[UNCHANGED]}) for kind, counts in self.counts.items()}
+        for change in self.changes:
+            if change.action == SKIP or (change.kind, change.key) in self.done:
+                found.add(change)
+        return found
 
     def add(self, change: Change) -> None:
         self.changes.append(change)

@@ -140,7 +140,8 @@ def test_a_guardian_is_written_down_until_it_has_ended(directory: Path) -> None:
 def parsed(cli: Any) -> dict[str, Any]:
     """What a command of Ansible's makes of its words."""
     cli.init_parser()
-    return vars(cli.parser.parse_args(cli.args[1:]))
+    found: dict[str, Any] = vars(cli.parser.parse_args(cli.args[1:]))
+    return found
 
 
 def test_what_mends_reaches_hosts_as_the_run_does(monkeypatch: pytest.MonkeyPatch) -> None:
