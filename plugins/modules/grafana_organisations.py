@@ -60,6 +60,7 @@ import json
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana import paging
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import GrafanaError
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
 
@@ -95,7 +96,7 @@ def main() -> None:
         missing = [name for name in given["names"] if name not in ids]
         if not module.check_mode:
             ids.update({name: make(client, name) for name in missing})
-    except (Unanswered, ValueError, KeyError) as error:
+    except (Unanswered, GrafanaError, ValueError, KeyError) as error:
         if not given["names"]:
             module.exit_json(changed=False, ids={})
         if module.check_mode and ": 401" not in str(error):

@@ -59,6 +59,33 @@ def test_more_than_a_page_of_everything(release: str, new_site: NewSite, postgre
     assert len(list((tree).rglob("dashboards/*.json"))) == 5150
 
 
+@pytest.mark.parametrize("change", ["deleted", "created"])
+def test_library_panels_that_change_between_two_pages(change: str, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All those after it move by one place: over the border of the pages, and out of sight or twice into it."""
+
+    def create(name: str) -> None:
+        site.fill.send("POST", "/api/library-elements", {"uid": name, "name": name, "kind": 1, "model": panel(1, "x")})
+
+    for number in range(101):
+        create(f"l{number:03}")
+    get, pages = Client.get, []
+
+    def meanwhile(self: Client, path: str, query: Any = None, headers: Any = None) -> Any:
+        answer = get(self, path, query, headers)
+        if path == "/api/library-elements":
+            pages.append(query["page"])
+            if len(pages) == 1:
+                create("a") if change == "created" else site.fill.send("DELETE", "/api/library-elements/l000")
+        return answer
+
+    monkeypatch.setattr(Client, "get", meanwhile)
+    tree = site.export(selection={"kinds": ["library_panels"]})
+    expected = {f"l{number:03}" for number in range(101)}
+    expected = expected | {"a"} if change == "created" else expected - {"l000"}
+    assert {json.loads(content)["uid"] for path, content in objects(tree).items()} == expected
+    assert pages[:2] == [1, 2] and len(pages) > 2
+
+
 def test_more_teams_and_accounts_than_a_page(site: Site, postgres: DatabaseServer) -> None:
     database = site.instance.sections["database"]["name"]
     postgres.execute(

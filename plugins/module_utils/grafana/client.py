@@ -31,6 +31,7 @@ else:
 from . import RUN_HEADER
 from .canonical import loads
 from .errors import ApiError, Conflict, Denied, GrafanaError, NotFound, TimeLimit, Uncertain, Unreachable
+from .paging import Pass, settled
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -238,9 +239,20 @@ class Client:
         member: str = "",
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Iterator[Any]:
-        """Items of a list that is numbered in pages, to the end. member: path of the list in the answer, ``a.b``."""
+        key: str = "uid",
+    ) -> list[Any]:
+        """Items of a list that is numbered in pages, each once, and none missing; GrafanaError when it does not hold still.
+
+        member: path of the list in the answer, ``a.b``. key: member of the items that tells them apart.
+        """
+        return list(settled(lambda: self._pages(path, size, size_name, member, query, headers, key), path).values())
+
+    def _pages(
+        self, path: str, size: int, size_name: str, member: str, query: Query | None, headers: Mapping[str, str] | None, key: str
+    ) -> Pass:
+        """One pass through the pages, from the first to the last."""
         number = seen = 0
+        items: dict[Any, Any] = {}
         while True:
             number += 1
             found = self.get(path, {**(query or {}), size_name: size, "page": number}, headers)
@@ -248,11 +260,11 @@ class Client:
             for name in member.split(".") if member else ():
                 total = found.get("totalCount", 0)
                 found = found[name]
-            yield from found
+            items.update((one[key], one) for one in found)
             seen += len(found)
             # A page may be shorter than asked for, where the server has a smaller limit than we: the total tells.
             if not found or (len(found) < size and seen >= total):
-                return
+                return items, number
 
 
 def _session(connection: Connection) -> requests.Session:

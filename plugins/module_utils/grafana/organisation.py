@@ -83,9 +83,11 @@ class Org:
         with contextlib.suppress(NotFound):
             self.write("DELETE", path, query=query, headers=headers)
 
-    def paged(self, path: str, size: int, size_name: str = "limit", member: str = "", query: Query | None = None) -> Iterator[Any]:
+    def paged(
+        self, path: str, size: int, size_name: str = "limit", member: str = "", query: Query | None = None, key: str = "uid"
+    ) -> list[Any]:
         """Items of a list in pages; see ``Client.paged``."""
-        return self.client.paged(path, size, size_name, member, query, self._headers())
+        return self.client.paged(path, size, size_name, member, query, self._headers(), key)
 
     def resources(self, group: str, version: str, resource: str) -> str:
         """Path of a collection of the resource API."""
@@ -165,11 +167,11 @@ class Org:
 
     def accounts(self) -> list[Json]:
         """The service accounts as they are now."""
-        return list(self.paged("/api/serviceaccounts/search", 1000, "perpage", "serviceAccounts"))
+        return self.paged("/api/serviceaccounts/search", 1000, "perpage", "serviceAccounts", key="id")
 
     def teams(self) -> list[Json]:
         """The teams as they are now."""
-        return list(self.paged("/api/teams/search", 1000, "perpage", "teams"))
+        return self.paged("/api/teams/search", 1000, "perpage", "teams", key="id")
 
     @cached_property
     def account_names(self) -> dict[int, str]:

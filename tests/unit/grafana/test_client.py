@@ -238,7 +238,7 @@ def test_own_authority_and_client_certificate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("total", [0, 1, 3, 6, 7])
 def test_pages_to_the_end(total: int) -> None:
-    items = list(range(total))
+    items = [{"uid": number} for number in range(total)]
 
     def pages(request: Request) -> Answer:
         number = int(request.path.partition("page=")[2])
@@ -248,6 +248,39 @@ def test_pages_to_the_end(total: int) -> None:
         assert list(one.paged("/x", 3, "limit", "r.l")) == items
         # This server gives three at a time, whatever is asked for.
         assert list(one.paged("/x", 100, "limit", "r.l")) == items
+
+
+@pytest.mark.parametrize("change", ["one goes", "one comes", "one of the last goes"])
+def test_pages_that_shift(change: str) -> None:
+    """What moves over the border of two pages while they are read is there once."""
+    items = [{"uid": number} for number in range(0, 80, 10)]
+
+    def pages(request: Request) -> Answer:
+        number = int(request.path.partition("page=")[2])
+        said = json.dumps(items[(number - 1) * 3 : number * 3]).encode()
+        if len(server.asked) == 1:
+            if change == "one comes":
+                items.insert(0, {"uid": -1})
+            else:
+                del items[0 if change == "one goes" else -1]
+        return Answer(said)
+
+    with serve(pages) as server, client(server.url) as one:
+        assert one.paged("/x", 3, "limit") == items
+
+
+def test_a_single_page_is_read_once() -> None:
+    with serve(in_turn(Answer(b'[{"uid": 1}]'))) as server, client(server.url) as one:
+        assert one.paged("/x", 3, "limit") == [{"uid": 1}] and len(server.asked) == 1
+
+
+def test_pages_that_never_hold_still() -> None:
+    def pages(request: Request) -> Answer:
+        number = int(request.path.partition("page=")[2])
+        return Answer(json.dumps([{"uid": len(server.asked)}] if number < 5 else []).encode())
+
+    with serve(pages) as server, client(server.url) as one, pytest.raises(GrafanaError, match="faster than all of them can be listed"):
+        one.paged("/x", 1, "limit")
 
 
 def test_several_at_a_time_in_order() -> None:

@@ -62,7 +62,7 @@ class DashboardKind(Kind):
         return _of_resource(org.get(path))
 
     def _legacy(self, org: Org) -> Iterator[Live]:
-        def hits() -> Iterator[Json]:
+        def hits() -> list[Json]:
             return org.paged("/api/search", 5000, query={"type": "dash-db"})
 
         def read(hit: Json) -> Live:

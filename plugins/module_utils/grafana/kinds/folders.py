@@ -41,7 +41,7 @@ class FolderKind(Kind):
             yield _live(meta["name"], spec["title"], spec.get("description") or "", notes.get(_PARENT, ""), manager)
 
     def _legacy(self, org: Org) -> Iterator[Live]:
-        def hits() -> Iterator[Json]:
+        def hits() -> list[Json]:
             return org.paged("/api/search", 5000, query={"type": "dash-folder"})
 
         return org.each(
