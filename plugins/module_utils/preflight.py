@@ -143,7 +143,7 @@ def addresses(site: Site) -> Iterator[Finding]:
         if address in owners:
             yield Finding("address", host, f"its address {address} is also {owners[address]}'s", "set ha_address to its own")
         owners[address] = host
-    virtual = str(site.of_all("ha_virtual_address") or "")
+    virtual = topology.canonical(site.of_all("ha_virtual_address"))
     if virtual and not topology.is_address(virtual):
         yield Finding(
             "virtual_address",
@@ -155,7 +155,7 @@ def addresses(site: Site) -> Iterator[Finding]:
         yield Finding(
             "virtual_address", owners[virtual], f"its own address is the virtual address {virtual}", "choose one that no host has"
         )
-    differing = {str(site.hostvars[h].get("ha_virtual_address") or "") for h in site.hosts}
+    differing = {topology.canonical(site.hostvars[h].get("ha_virtual_address")) for h in site.hosts}
     if len(differing) > 1:
         yield Finding(
             "virtual_address",
@@ -188,7 +188,7 @@ def sockets(site: Site, host: str) -> Iterator[Socket]:
             address = "127.0.0.1" if port.scope == "loopback" else own
             yield Socket(address, topology.port_number(c, name, variables), c.title, f"{c.name}_{name}_port", (c.unit, *c.helpers))
     if host in site.groups.get("load_balancer", []):
-        virtual = str(variables.get("ha_virtual_address") or "") or own
+        virtual = topology.canonical(variables.get("ha_virtual_address")) or own
         for offer, c in topology.offers(site.groups).values():
             number, owner = topology.frontend_port(offer, variables), f"front end {offer.name} ({c.title})"
             yield Socket(virtual, number, owner, f"haproxy_{offer.name}_port", (COMPONENTS["load_balancer"].unit,))

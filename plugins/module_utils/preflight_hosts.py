@@ -59,6 +59,11 @@ def own_addresses() -> list[dict[str, Any]]:
     return found
 
 
+def held(addresses: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The addresses alone, in the form in which they are compared."""
+    return {topology.canonical(its["address"]) for its in addresses}
+
+
 def unit_of(pid: str) -> str:
     """The systemd unit of a process."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
@@ -136,7 +141,7 @@ def look(paths: Sequence[str], names: Sequence[str], address: str, reach: Mappin
         "hostname": socket.gethostname(),
         "unreached": [variable for variable, authority in reach.items() if not connects(authority, PATIENCE)],
         "authorities": authorities(),
-        "neighbour": neighbour(address) if address and all(a["address"] != address for a in addresses) else "",
+        "neighbour": neighbour(address) if address and topology.canonical(address) not in held(addresses) else "",
     }
 
 
@@ -182,7 +187,7 @@ def own(site: Site, facts: Facts) -> Iterator[Finding]:
     """The address that the others use is one of the host's."""
     for host, its in facts.items():
         address = address_of(site, host)
-        if address and address not in {a["address"] for a in its["addresses"]}:
+        if address and address not in held(its["addresses"]):
             yield Finding("address", host, f"it does not have its address {address}", "set ha_address to the one it has")
 
 
@@ -231,12 +236,13 @@ def occupied(site: Site, facts: Facts) -> Iterator[Finding]:
     for host, its in facts.items():
         wanted = sockets_of(site, host)
         for listener in its["listeners"]:
-            everywhere = listener["address"] in ("0.0.0.0", "*", "::")
+            address = topology.canonical(listener["address"])
+            everywhere = address in ("0.0.0.0", "*", "::")
             for socket_ in wanted:
                 # Where the kernel does not tell whose socket it is, a unit that runs is taken for the listener.
                 running = any(unit in its["active"] for unit in socket_.units)
                 known = listener["unit"] in ours if listener["unit"] else not listener["process"] and running
-                if socket_.port == listener["port"] and (everywhere or socket_.address == listener["address"]) and not known:
+                if socket_.port == listener["port"] and (everywhere or socket_.address == address) and not known:
                     who = listener["unit"] or listener["process"] or "another process"
                     place = f"{listener['address']}:{listener['port']}"
                     yield Finding(
@@ -246,7 +252,7 @@ def occupied(site: Site, facts: Facts) -> Iterator[Finding]:
 
 def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
     """It is in the network of the load balancers, and held by one of them or nobody."""
-    virtual = str(site.of_all("ha_virtual_address") or "")
+    virtual = topology.canonical(site.of_all("ha_virtual_address"))
     balancers = [h for h in site.groups.get("load_balancer", []) if h in facts]
     if not virtual or not balancers or not topology.is_address(virtual):
         return
@@ -254,14 +260,14 @@ def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
         mine = address_of(site, host)
         for its in facts[host]["addresses"]:
             network = ipaddress.ip_network(f"{its['address']}/{its['prefix']}", strict=False)
-            if its["address"] == mine and ipaddress.ip_address(virtual) not in network:
+            if topology.canonical(its["address"]) == mine and ipaddress.ip_address(virtual) not in network:
                 yield Finding(
                     "virtual_address", host, f"ha_virtual_address {virtual} is not in its network {network}", "choose a free address in it"
                 )
     if len(balancers) < len(site.groups["load_balancer"]):
         # Whoever answers may be one that is not looked at, as with --limit.
         return
-    holders = [h for h, its in facts.items() if virtual in {a["address"] for a in its["addresses"]}]
+    holders = [h for h, its in facts.items() if virtual in held(its["addresses"])]
     strangers = {facts[h]["neighbour"] for h in balancers} - {""}
     if strangers and not holders:
         yield Finding(

@@ -53,12 +53,18 @@ def is_address(value: object) -> bool:
     return True
 
 
+def canonical(value: object) -> str:
+    """An address in the one form in which addresses are compared, as kernels and daemons write it; other text as it is."""
+    text = str(value or "")
+    return str(ipaddress.ip_address(text)) if is_address(text) else text
+
+
 def host_address(host: str, variables: Mapping[str, Any]) -> str:
     """The address others reach ``host`` at: ``ha_address``, else ``ansible_host`` when that is an address."""
     for name in ("ha_address", "ansible_host"):
         value = variables.get(name)
         if value and is_address(value):
-            return str(value)
+            return canonical(value)
         if value and name == "ha_address":
             raise TopologyError(f"{host}: ha_address is {value!r}, not an IP address: set it to the address the other hosts use")
     raise TopologyError(f"{host}: no address known: set ha_address (ansible_host is not an IP address)")
@@ -150,7 +156,7 @@ def frontends(
     load balancer. ``members``: the endpoints behind it, ``check`` being the port of their health check.
     """
     balancers = list(groups.get("load_balancer", []))
-    virtual = str(variables.get("ha_virtual_address") or "")
+    virtual = canonical(variables.get("ha_virtual_address"))
     if virtual and not is_address(virtual):
         raise TopologyError(f"ha_virtual_address is {virtual!r}, not an IP address")
     found = []

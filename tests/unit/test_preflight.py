@@ -391,6 +391,32 @@ def test_a_host_that_the_inventory_describes_badly_hides_nothing_of_others(chang
     assert {(finding.code, finding.where) for finding in said} == {("address", "mon2"), ("port", "mon2")}
 
 
+def test_addresses_are_compared_however_they_are_written() -> None:
+    """Kernels write those of IPv6 short and in small letters."""
+    site = changed(both(everywhere(ha_virtual_address="2001:DB8::0:100"), *(on(h, ha_address=f"2001:DB8:0:0::1{h[-1]}") for h in HOSTS)))
+    found = facts()
+    for number, its in enumerate(found.values(), 1):
+        its["addresses"] = [{"address": f"2001:db8::1{number}", "prefix": 64, "interface": "eth0"}]
+    assert lines(site) == [] and preflight_hosts.inspect(site, found) == []
+    found["mon1"]["addresses"].append({"address": "2001:db8::100", "prefix": 64, "interface": "eth0"})
+    found["mon2"].update(neighbour="52:54:00:12:34:56", listeners=listener(9090, "2001:db8::12"))
+    (line,) = map(str, preflight_hosts.inspect(site, found))
+    assert line.startswith("mon2: nginx.service listens on 2001:db8::12:9090")
+    same = changed(both(on("mon1", ha_address="2001:db8::1"), on("mon2", ha_address="2001:DB8::0001")))
+    assert [line for line in lines(same) if "2001:db8::1 is also mon1's" in line]
+    taken = changed(both(on("mon1", ha_address="2001:db8::1"), everywhere(ha_virtual_address="2001:DB8::0001")))
+    assert [line for line in lines(taken) if line.startswith("mon1: its own address is the virtual address")]
+    assert lines(changed(both(everywhere(ha_virtual_address="2001:db8::9"), on("mon2", ha_virtual_address="2001:DB8::9")))) == []
+
+
+def test_a_host_does_not_ask_who_holds_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = [{"address": "2001:db8::100", "prefix": 64, "interface": "eth0"}]
+    monkeypatch.setattr(preflight_hosts, "own_addresses", lambda: mine)
+    monkeypatch.setattr(preflight_hosts, "neighbour", lambda address: f"somebody at {address}")
+    assert preflight_hosts.look([], [], "2001:DB8:0::100", {})["neighbour"] == ""
+    assert preflight_hosts.look([], [], "2001:db8::101", {})["neighbour"]
+
+
 def test_who_holds_the_address_is_not_known_of_a_part_of_the_hosts() -> None:
     found = facts()
     found["mon2"]["neighbour"] = "52:54:00:12:34:56"

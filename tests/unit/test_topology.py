@@ -55,6 +55,13 @@ def test_frontends_are_on_the_virtual_address_else_on_every_load_balancer() -> N
     assert topology.frontends({**GROUPS, "load_balancer": []}, HOSTVARS, {}) == []
 
 
+def test_addresses_have_one_form_however_the_inventory_writes_them() -> None:
+    (endpoint, *_others) = front("s3", GROUPS, {"ha_virtual_address": "2001:DB8:0:0::0100"})["endpoints"]
+    assert (endpoint["address"], endpoint["url"]) == ("2001:db8::100", "https://[2001:db8::100]:3900")
+    assert topology.host_address("a", {"ha_address": "2001:DB8::0001"}) == "2001:db8::1"
+    assert topology.canonical("mon1.Example.org") == "mon1.Example.org" and topology.canonical(None) == ""
+
+
 def test_a_frontend_port_can_be_overridden() -> None:
     assert front("s3", GROUPS, {"haproxy_s3_port": 8443})["authority"] == "10.0.0.1:8443"
 
