@@ -113,7 +113,7 @@ def metrics(settings: Settings, outcome: Outcome, now: Mapping[str, Any]) -> Ite
     yield from one("last_run_timestamp_seconds", "When this member last ran, whether it worked or stood by.", [({}, now["last_run"])])
     # What reached no remote is not saved: another member, who may reach one, has to work instead.
     well = outcome.safe or outcome.state == STOOD_BY
-    yield from one("last_run_success", "Whether it stood by in its last run, or saved Grafana, in one of the remotes too.", [({}, int(well))])
+    yield from one("last_run_success", "Whether it stood by in its last run, or saved Grafana (in a remote, too).", [({}, int(well))])
     yield from one("working", "Whether it did the work in its last run.", [({}, int(outcome.state != STOOD_BY))])
     success = "When Grafana was last saved: in the repository, and in one of the remotes where there are any."
     yield from one("last_success_timestamp_seconds", success, [({}, now["last_success"])])
