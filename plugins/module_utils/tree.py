@@ -44,6 +44,17 @@ SECRET_VALUE = re.compile(
 #: What looks made by chance, in a file that is secret as a whole.
 RANDOM = re.compile(r"(?=[^\s\"',]*\d)(?=[^\s\"',]*[A-Za-z])[^\s\"',]{16,}")
 URL_PASSWORD = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
+#: The same for diffs, in which prose and expressions stay: such a name with what tells it from its value.
+SECRET_NAME = (
+    r"(?<![/\w.-])(?=[\w.-]*?(?:passw|secret|token|credential|auth_pass|api[_-]?key|[_-]key(?![\w-])|authorization|bearer))"
+    r"[\w.-]++(?<!file)(?<!files)(?<!path)(?<!url)[\"']?"
+)
+SEPARATOR = r"(?:(?<=[\"'])[ \t]*:[ \t]*|[ \t]*:[ \t]+|[ \t]*=[ \t]*(?![=~ \t]))"
+SECRET_LINE = re.compile(rf"(?i)^([ \t]*(?:- )*[\"']?{SECRET_NAME}(?:{SEPARATOR}|[ \t]+(?=\S+[ \t]*$)))(?=\S)(.*)$")
+SECRET_WITHIN = re.compile(rf"(?i)({SECRET_NAME}{SEPARATOR})(\"[^\"\n]*\"|'[^'\n]*'|\[[^\]\n]*\]|[^\s\"',}}&]+)")
+#: A line that begins a block of YAML or JSON under such a name.
+SECRET_BLOCK = re.compile(rf"(?i)^([ \t]*(?:- )*)[\"']?{SECRET_NAME}[ \t]*:[ \t]*([|>][-+0-9]*|[\[{{])?[ \t]*$")
+BLOCK_LINE = re.compile(r"^([ \t]*(?:- )*)([\"']?[\w.-]+[\"']?:(?:[ \t]+|$))?(.*)$")
 
 
 class TreeError(RuntimeError):
@@ -190,20 +201,44 @@ def directory_modes(directory: str) -> set[int]:
 # --- diff ----------------------------------------------------------------------------------------------------------
 
 
+def veiled(text: str) -> str:
+    """A text without what looks like a secret: passwords in URLs, and values of names that say so, be it on lines of their own."""
+    lines: list[str] = []
+    # Where the block of such a name begins, and whether it is nothing but text.
+    column, verbatim = -1, False
+    for line in text.splitlines(keepends=True):
+        words = line.rstrip("\r\n")
+        end = line[len(words) :]
+        indent = len(words) - len(words.lstrip())
+        if words.strip() and not (indent > column >= 0 or (indent == column and words.lstrip().startswith(("- ", "]", "}")))):
+            column = -1
+        if column >= 0:
+            if words.strip(" \t[]{},") and (found := BLOCK_LINE.match(words)):
+                kept = "" if verbatim else found[2] or ""
+                hidden = HIDDEN if verbatim or found[3] else ""
+                words = f"{found[1]}{kept}{hidden}"
+        elif block := SECRET_BLOCK.match(words):
+            column, verbatim = len(block[1]), bool(block[2]) and block[2][0] in "|>"
+        else:
+            words = SECRET_WITHIN.sub(lambda m: m[1] + HIDDEN, SECRET_LINE.sub(lambda m: m[1] + HIDDEN, words))
+        lines.append(URL_PASSWORD.sub(HIDDEN, words) + end)
+    return "".join(lines)
+
+
 def shown(file: File | None, hide: bool) -> str:
-    """A file for people: its text, or what may be said of it."""
+    """A file for people: its text but for secrets, or what may be said of it."""
     if file is None:
         return ""
     if hide:
         return f"(secret, {file.owner}:{file.group} {file.mode:04o})\n"
     try:
-        return file.content.decode()
+        return veiled(file.content.decode())
     except UnicodeDecodeError:
         return f"({len(file.content)} bytes, sha256 {file.sha256})\n"
 
 
 def differences(dest: str, before: Mapping[str, File], after: Mapping[str, File]) -> list[dict[str, str]]:
-    """One entry a file that is created, changed or removed; the content of a secret one is never in it."""
+    """One entry a file that is created, changed or removed; neither the content of a secret one nor what looks like a secret is in it."""
     found = []
     for path in sorted({*before, *after}):
         old, new = before.get(path), after.get(path)

@@ -20,7 +20,7 @@ attributes:
     description: Stages and validates in a temporary directory, as far as the programs that validate are there.
   diff_mode:
     support: full
-    description: Shows every file that changes; of a secret one only that it does.
+    description: Shows every file that changes, without what looks like a secret; of a secret one only that it does.
 options:
   dest:
     description: The configuration directory. Becomes a symlink. Its files refer to each other by relative paths.

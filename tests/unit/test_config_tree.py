@@ -16,6 +16,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils import tree
 from ansible_collections.monitoring.ha.plugins.module_utils.tree import File, Outcome, TreeError
 
 from tests.unit.plays import Play, Played, command
+from tools.steps import ROOT
 
 USER, GROUP = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -285,6 +286,53 @@ def test_a_diff_shows_of_a_secret_only_that_it_changes(dest: Path, moment: str) 
     assert SECRET not in json.dumps(outcome.as_dict())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"- url: https://me:{SECRET}@metrics.example.org/write\n",
+        f"proxy_url: http://:{SECRET}@proxy\n",
+        f"application_credential_secret: {SECRET}\n",
+        f"  password: two words {SECRET}\n",
+        f"params:\n  api_key: [{SECRET}, {SECRET}2]\n",
+        f"params:\n  api_key:\n  - {SECRET}\n  - {SECRET}2\n  match: [up]\n",
+        f"http_headers:\n  X-Api-Key:\n    values:\n    - {SECRET}\n",
+        f"  Authorization: Bearer {SECRET}\n",
+        f"authorization:\n  type: Bearer\n  credentials: {SECRET}\n",
+        f"- bearer_token: |\n    {SECRET}\n\n    {SECRET}2\n  name: a\n",
+        f'{{"a": 1, "password":"{SECRET}", "b": 2}}\n',
+        f"{{user: a, password: {SECRET}}}\n",
+        f"auth_pass {SECRET}\n",
+        f"connstr = addr=h,password={SECRET},db=0\n",
+        f"url: https://api.example.org/?api_key={SECRET}&a=b\n",
+    ],
+)
+def test_a_diff_shows_no_secret_of_a_file_that_is_not_one(text: str, dest: Path) -> None:
+    apply(dest, file("a", text.replace(SECRET, f"{SECRET}-before")))
+    outcome = apply(dest, file("a", text + "name: added\n"), diff=True)
+    assert SECRET not in str(outcome.diff)
+    assert "name: added" in outcome.diff[0]["after"] and "********" in outcome.diff[0]["after"]
+
+
+PLAIN = """\
+# The token expires soon, as the secret says.
+tls_config:
+  cert_file: /etc/host.pem
+  key_file: /etc/host.key
+  credentials_file: secrets/token
+token_url: https://sso.example.org/token
+rules:
+- record: job:token_requests:rate5m
+  expr: sum by (secret_key) (rate(token_requests_total{path="/a"}[5m])) > 0 and token_count == 1
+  annotations:
+    summary: 'The token of {{ $labels.host }} expires: renew it.'
+password_file = /etc/password
+"""
+
+
+def test_a_diff_shows_what_is_no_secret(dest: Path) -> None:
+    assert apply(dest, file("a", PLAIN), diff=True).diff[0]["after"] == PLAIN
+
+
 def test_what_others_could_not_read_before_the_first_run_is_not_shown(dest: Path) -> None:
     dest.mkdir()
     (dest / "a").write_text(SECRET, encoding="utf-8")
@@ -432,3 +480,28 @@ def test_templates_include_others_and_vaulted_files_are_decrypted(configuring: C
 def test_no_secret_is_in_the_output_however_loud(configuring: Configuring) -> None:
     assert "Check mode on nothing" in configuring.played.said
     assert SECRET not in configuring.played.said
+
+
+HIDES: dict[str, tuple[dict[str, Any], bool]] = {
+    "nothing": ({}, False),
+    "password": ({"basic_auth": {"password": "x"}}, True),
+    "password in a URL": ({"proxy_url": "https://user:x@proxy.example.org"}, True),
+    "secret of OpenStack": ({"openstack_sd_configs": [{"application_credential_secret": "x"}]}, True),
+    "key as a parameter": ({"params": {"api_key": ["x"]}}, True),
+    "key in a URL": ({"http_sd_configs": [{"url": "https://api.example.org/?token=x"}]}, True),
+    "private key": ({"tls_config": {"key": "x"}}, True),
+    "headers": ({"http_headers": {"X-Site": {"values": ["x"]}}}, True),
+    "files": ({"tls_config": {"key_file": "a"}, "authorization": {"credentials_file": "a"}}, False),
+    "plain": ({"static_configs": [{"targets": ["a:1"]}], "params": {"module": ["http_2xx"]}}, False),
+}
+
+
+def test_a_secret_in_the_configuration_of_prometheus_hides_it(play: Play) -> None:
+    own = str(ROOT / "roles" / "prometheus" / "vars" / "main.yml")
+    common: dict[str, Any] = {"prometheus_scrape_configs": [], "prometheus_config": {}}
+    tasks: list[dict[str, Any]] = [{"name": "Variables", "ansible.builtin.include_vars": own}]
+    for name, (its, _hidden) in HIDES.items():
+        given = {**common, "prometheus_remote_write": [its] if its else []}
+        tasks.append({"name": name, "ansible.builtin.debug": {"msg": "{{ prometheus_config_is_secret | bool }}"}, "vars": given})
+    played = play.run(tasks)
+    assert {name: played.result(name)["msg"] for name in HIDES} == {name: hidden for name, (_its, hidden) in HIDES.items()}

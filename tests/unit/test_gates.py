@@ -294,7 +294,7 @@ def slowly(health: str, interval: str, scraped: str = NEVER) -> dict[str, Any]:
 def test_a_target_whose_turn_comes_too_seldom_is_not_waited_for(
     pki: Site, slow: dict[str, Any], timeout: float, restarted: bool, passes: bool
 ) -> None:
-    looks = [dict(prometheus(target("a", scraped=f"2026-01-01T00:00:0{n}Z"), slow)) for n in (1, 2)]
+    looks: list[dict[str, str | Answer]] = [dict(prometheus(target("a", scraped=f"2026-01-01T00:00:0{n}Z"), slow)) for n in (1, 2)]
     now = iter(range(0, 10_000, 10))
     with serve(After("/-/ready", *looks), pki.context()) as server:
         question = Question(pki.client(server.port), {"targets_up": True}, restarted)
