@@ -25,6 +25,9 @@ DEAF = 4
 #: Seconds for which members that have each other but no majority are left to Galera, which brings them together by itself
 #: when the network is back. Its own patience with a member (``evs.inactive_timeout``) is shorter.
 STRANDED = 20.0
+#: Seconds after which a member without a majority begins anew where others have one. A member that loses the group at the very
+#: moment in which it joins closes its connection to it, and never opens another one.
+LEFT_OUT = 60.0
 #: Galera's number for a member that has everything, and for one that gives a copy (or was taken out by hand).
 SYNCED, DONOR = 4, 2
 
@@ -174,6 +177,11 @@ def rescue(me: str, members: Sequence[Member], seconds: float) -> bool:
         return False
     first = furthest([member for member in members if member.state == "stranded"])
     return first.name == me and furthest([first, *members]) == first
+
+
+def left_out(me: str, members: Sequence[Member], seconds: float) -> bool:
+    """Whether a member that has run without a majority for ``seconds`` begins anew: others have one, and answer, so that it is not the network."""
+    return seconds >= LEFT_OUT and any(member.state == "primary" and member.name != me for member in members)
 
 
 @dataclass(frozen=True)

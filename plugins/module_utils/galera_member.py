@@ -166,6 +166,12 @@ class Watch:
                 with contextlib.suppress(galera_sql.SqlError):
                     # A connection of its own: the other one is in use.
                     self.config.sql(self.config.user).make_majority()
+            elif galera.left_out(self.config.name, members, seconds):
+                say(
+                    f"its server begins anew: it has been without a majority for {seconds:.0f} s, and others have one: {galera.listed(members)}"
+                )
+                # Asked to end, it would wait for the group that it has lost. It has taken no write since.
+                galera_sql.kill(self.config.socket)
 
     def _deaf(self, look: Look) -> int:
         """How often in a row the writer did not answer as such. As long as somebody else hears it, it is not taken for lost."""

@@ -5,6 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import socket
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,13 +41,22 @@ class SqlError(RuntimeError):
     """The server does not answer, or refuses."""
 
 
-def connection(socket: str, user: str) -> Any:
+def kill(path: str) -> None:
+    """End the server behind a socket at once, by its process's number as the kernel knows it; nothing where there is none."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as its:
+        its.settimeout(PATIENCE)
+        its.connect(path)
+        pid, _uid, _gid = struct.unpack("3i", its.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+        os.kill(pid, signal.SIGKILL)
+
+
+def connection(path: str, user: str) -> Any:
     """By the socket, as the system's user of that name."""
     # Debian's package; it is on members alone.
     import pymysql
 
     return pymysql.connect(
-        unix_socket=socket, user=user, autocommit=True, connect_timeout=PATIENCE, read_timeout=PATIENCE, write_timeout=PATIENCE
+        unix_socket=path, user=user, autocommit=True, connect_timeout=PATIENCE, read_timeout=PATIENCE, write_timeout=PATIENCE
     )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -191,6 +194,34 @@ def test_a_writer_that_nobody_hears_is_replaced(config: Config) -> None:
 def test_a_writer_that_somebody_hears_stays(config: Config, answers: bool, witness: bool) -> None:
     watch = Watch(hearing(config, answers=answers, witness=witness), Server({"writer": "b"}))
     assert listened(watch, 3 * galera.DEAF) == "b"
+
+
+@pytest.mark.parametrize(
+    ("other", "seconds", "ends"),
+    [("primary", galera.LEFT_OUT, True), ("primary", galera.LEFT_OUT - 1, False), ("silent", galera.LEFT_OUT, False)],
+)
+def test_a_server_that_never_comes_back_to_the_others_begins_anew(
+    config: Config, monkeypatch: pytest.MonkeyPatch, other: galera.State, seconds: float, ends: bool
+) -> None:
+    watch = Watch(replace(config, socket=str(Path(config.places.run) / "sock")), Server({"writer": "b"}))
+    server(watch).primary = False
+    telling(config, monkeypatch, Member("b", other, None), Member("c", other, None))
+    listens = (
+        "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); print(1, flush=True); s.accept(); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", listens, watch.config.socket], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stdout.readline() == "1\n"
+        watch.step()
+        watch._stranded = time.monotonic() - seconds
+        watch.listen()
+        try:
+            code = process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            code = 0
+        process.kill()
+    assert (code == -signal.SIGKILL) is ends
 
 
 def test_of_two_that_claim_one_gets_the_place(config: Config) -> None:
