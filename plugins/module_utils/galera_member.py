@@ -167,9 +167,7 @@ class Watch:
                     # A connection of its own: the other one is in use.
                     self.config.sql(self.config.user).make_majority()
             elif galera.left_out(self.config.name, members, seconds):
-                say(
-                    f"its server begins anew: it has been without a majority for {seconds:.0f} s, and others have one: {galera.listed(members)}"
-                )
+                say(f"its server begins anew, without a majority for {seconds:.0f} s where others have one: {galera.listed(members)}")
                 # Asked to end, it would wait for the group that it has lost. It has taken no write since.
                 galera_sql.kill(self.config.socket)
 

@@ -64,7 +64,7 @@ def test_a_complete_inventory_has_no_findings() -> None:
         "postgresql_users": {"passing": {"state": "absent"}},
         "postgresql_databases": {"passing": {"owner": "passing", "state": "absent"}},
     }
-    assert findings(**going) == []
+    assert findings({}, **going) == []
 
 
 @pytest.mark.parametrize(

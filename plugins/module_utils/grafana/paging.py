@@ -25,7 +25,7 @@ def settled(once: Callable[[], Pass], what: str) -> dict[Any, Any]:
     neither. Two passes that show the same ones have missed none; a single page cannot.
     """
     found, pages = once()
-    for _ in range(PASSES - 1):
+    for _again in range(PASSES - 1):
         if pages < 2:
             return found
         before = set(found)
