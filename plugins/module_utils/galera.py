@@ -180,7 +180,7 @@ def rescue(me: str, members: Sequence[Member], seconds: float) -> bool:
 
 
 def left_out(me: str, members: Sequence[Member], seconds: float) -> bool:
-    """Whether a member that has been without a majority for ``seconds`` begins anew: others have one and answer, so that it is not cut off."""
+    """Whether a member without a majority for ``seconds`` begins anew: others have one and answer, so that it is not cut off."""
     return seconds >= LEFT_OUT and any(member.state == "primary" and member.name != me for member in members)
 
 
