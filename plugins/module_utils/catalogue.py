@@ -216,7 +216,13 @@ COMPONENTS: dict[str, Component] = {
             # Without Thanos nothing deduplicates: one replica answers, the other stands by.
             frontends=(
                 Frontend(
-                    "query", 9090, "Queries (Prometheus)", one_writer=True, reads=QUERIES, members_only=("/api/v1/admin", "/-/"), rank=2
+                    "query",
+                    9090,
+                    "Queries (Prometheus)",
+                    one_writer=True,
+                    reads=QUERIES,
+                    members_only=("/api/v1/admin", "/-/quit", "/-/reload"),
+                    rank=2,
                 ),
             ),
         ),

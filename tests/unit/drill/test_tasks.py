@@ -43,6 +43,13 @@ def test_what_could_not_be_mended_is_told(play: Play, tmp_path: Path) -> None:
     assert list(waited) == ["gone", "here"] and "msg" not in waited["here"]
 
 
+def test_a_drill_that_does_not_begin_mends_nothing(play: Play) -> None:
+    whole = named(TASKS, "Break, wait, mend, judge")
+    mending = named(whole["block"], "Break and wait")
+    done = play.run([{**mending, "when": whole["when"]}], variables={"drill_begun": {"run": False}})
+    assert done.code == 0 and "undefined" not in done.said, done.said
+
+
 def test_nothing_counts_as_mended_that_was_not_tried(play: Play) -> None:
     judged = named(named(TASKS, "Break, wait, mend, judge")["block"], "A whole stack again, and the verdict")
     told = {"name": "Told", "ansible.builtin.debug": {"msg": judged["monitoring.ha.drill"]["unmended"]}, "vars": judged["vars"]}
