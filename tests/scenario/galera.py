@@ -56,11 +56,15 @@ def writer(stack: Stack) -> str:
 
 
 def healthy(stack: Stack) -> bool:
-    """All members are together and in step, and one of them writes."""
+    """All members are together and in step, one of them writes, and the load balancers have seen it."""
     found = states(stack)
     assert sorted(found) == sorted(stack.hosts), found
     assert all(its["synced"] and sorted(its["component"]) == sorted(stack.hosts) for its in found.values()), found
     assert [its["writer"] for its in found.values()].count(True) == 1, found
+    try:
+        connect(stack).close()
+    except ERRORS as error:
+        raise AssertionError(f"{found}, and yet: {error}") from error
     return True
 
 
