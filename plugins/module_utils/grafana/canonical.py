@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from json.encoder import encode_basestring as encode
 from typing import Any
 
 Json = dict[str, Any]
@@ -29,9 +30,29 @@ def loads(text: str | bytes) -> Any:
     return json.loads(text, parse_float=_number)
 
 
+def _text(value: Any, indent: str) -> str:
+    """What ``json.dumps`` gives with ``indent=2``, twice as fast: its own encoder in C knows no indentation."""
+    inner = indent + "  "
+    between = ",\n" + inner
+    # A call for each text and number would take as long again.
+    if isinstance(value, dict) and value:
+        ordered = ((key, value[key]) for key in sorted(value))
+        members = [
+            f"{encode(key)}: {encode(its) if type(its) is str else repr(its) if type(its) is int else _text(its, inner)}"
+            for key, its in ordered
+        ]
+        return f"{{\n{inner}{between.join(members)}\n{indent}}}"
+    if isinstance(value, (list, tuple)) and value:
+        items = [encode(its) if type(its) is str else repr(its) if type(its) is int else _text(its, inner) for its in value]
+        return f"[\n{inner}{between.join(items)}\n{indent}]"
+    if value is None or value is True or value is False:
+        return "null" if value is None else "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
 def dumps(value: Any) -> bytes:
-    """Canonical bytes: sorted keys, two spaces, UTF-8, a newline at the end."""
-    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    """Canonical bytes: sorted keys, two spaces, UTF-8, a newline at the end. Keys are text, as in whatever was parsed."""
+    text = _text(value, "")
     # Half of a surrogate pair has no UTF-8; JSON has an escape for it.
     return (_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text) + "\n").encode()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.canonical import dumps, loads
@@ -32,6 +33,12 @@ def test_order_and_spelling_do_not_matter(value: Any, seed: int) -> None:
     once = dumps(loads(json.dumps(value)))
     assert dumps(loads(json.dumps(shuffled(value, random.Random(seed)), indent=1))) == once
     assert dumps(loads(once)) == once, "what was read from a file is written the same"
+
+
+@given(VALUES)
+def test_it_is_what_the_library_writes(value: Any) -> None:
+    plain = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    assert dumps(value) == re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", plain).encode() + b"\n"
 
 
 @given(VALUES)
