@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from .site import Site, objects
@@ -76,6 +76,7 @@ def write(site: Site, content: Content) -> None:
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=organisations())
+@example(content=Content(dashboards=[("member", "x", -1, {"dashboard": {"title": "not its own"}})]))
 def test_round_trip(new_site: Callable[..., Site], content: Content) -> None:
     source, target = new_site(), new_site()
     write(source, content)

@@ -213,6 +213,10 @@ class Client:
         """Runs at the start of each thread of the pool."""
         self._worker.here = True
 
+    def begin(self, call: Callable[[], R]) -> Callable[[], R]:
+        """Begins ``call``, and gives what waits for its result. A worker makes it then: it must not wait for others."""
+        return call if getattr(self._worker, "here", False) else self._pool.submit(call).result
+
     def map(self, call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """``call`` for each of the items, several at a time, results in order; no more in memory than are under way."""
         if getattr(self._worker, "here", False):

@@ -8,7 +8,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from .canonical import Json
@@ -94,14 +94,18 @@ class Org:
         return f"/apis/{group}/{version}/namespaces/{self.namespace}/{resource}"
 
     def listed(self, path: str, size: int) -> Iterator[Json]:
-        """Items of a collection of the resource API, to the end."""
-        token = ""
-        while True:
-            page = self.get(path, {"limit": size, **({"continue": token} if token else {})})
+        """Items of a collection of the resource API, to the end. The next page is fetched while one is worked on."""
+
+        def ask(token: str = "") -> Json:
+            page: Json = self.get(path, {"limit": size, **({"continue": token} if token else {})})
+            return page
+
+        page = ask()
+        while token := (page.get("metadata") or {}).get("continue") or "":
+            following = self.client.begin(partial(ask, token))
             yield from page["items"]
-            token = (page.get("metadata") or {}).get("continue") or ""
-            if not token:
-                return
+            page = following()
+        yield from page["items"]
 
     def wants(self, kind: str, key: str, name: str, folder: str) -> bool:
         """Whether an object is chosen."""

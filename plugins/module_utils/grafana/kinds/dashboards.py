@@ -127,8 +127,8 @@ class DashboardKind(Kind):
                 raise TreeError(f"{path}: metadata.name or spec is missing")
             meta = without(body["metadata"], *_SERVERS)
             return _resource_item(name, body["apiVersion"], meta, spec, folder)
-        if isinstance(body.get("dashboard"), dict):
-            # What the API answers, and what other programs keep.
+        if isinstance(body.get("dashboard"), dict) and "title" not in body:
+            # What the API answers, and what other programs keep. A dashboard may have a member of that name, and has a title.
             folder = folder or str((body.get("meta") or {}).get("folderUid") or "")
             body = body["dashboard"]
         title = body.get("title")
