@@ -34,19 +34,18 @@ def _text(value: Any, indent: str) -> str:
     """What ``json.dumps`` gives with ``indent=2``, twice as fast: its own encoder in C knows no indentation."""
     inner = indent + "  "
     between = ",\n" + inner
-    # A call for each text and number would take as long again.
+    # A call for each text would take as long again.
     if isinstance(value, dict) and value:
         ordered = ((key, value[key]) for key in sorted(value))
-        members = [
-            f"{encode(key)}: {encode(its) if type(its) is str else repr(its) if type(its) is int else _text(its, inner)}"
-            for key, its in ordered
-        ]
+        members = [f"{encode(key)}: {encode(its) if isinstance(its, str) else _text(its, inner)}" for key, its in ordered]
         return f"{{\n{inner}{between.join(members)}\n{indent}}}"
     if isinstance(value, (list, tuple)) and value:
-        items = [encode(its) if type(its) is str else repr(its) if type(its) is int else _text(its, inner) for its in value]
+        items = [encode(its) if isinstance(its, str) else _text(its, inner) for its in value]
         return f"[\n{inner}{between.join(items)}\n{indent}]"
     if value is None or value is True or value is False:
         return "null" if value is None else "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
