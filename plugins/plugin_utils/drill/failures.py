@@ -287,7 +287,7 @@ def bears(component: Component, members: Sequence[str], lost: Sequence[str]) -> 
     left = len(members) - len(gone)
     if not gone or component.cardinality in ("all", "singleton"):
         return ""
-    if (component.cardinality == "quorum" or component.minimum >= 3) and 2 * left <= len(members):
+    if component.majority and 2 * left <= len(members):
         return f"{component.title} would keep {left} of {len(members)} members, no majority"
     return f"{component.title} would have no member left" if not left else ""
 
