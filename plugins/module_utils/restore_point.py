@@ -148,25 +148,30 @@ def forget(path: str = keep.RESTORE_POINT, directory: str = keep.PACKAGES) -> bo
     return False
 
 
-def turns(now: float, path: str = keep.TURNS) -> dict[str, float]:
-    """Reason of a roll-out that has not ended → seconds since this host's turn in it ended well. What cannot be read is none."""
+def noted_turns(path: str) -> dict[str, float]:
+    """Reason of a roll-out that has not ended → when this host's turn in it ended well. What cannot be read is none."""
     try:
-        return {str(reason): now - float(at) for reason, at in json.loads(units.read(path) or "{}").items()}
+        return {str(reason): float(at) for reason, at in json.loads(units.read(path) or "{}").items()}
     except (ValueError, AttributeError, TypeError):
         return {}
 
 
+def turns(now: float, path: str = keep.TURNS) -> dict[str, float]:
+    """The same as seconds since then."""
+    return {reason: now - at for reason, at in noted_turns(path).items()}
+
+
 def note_turn(reason: str, now: float, path: str = keep.TURNS) -> None:
     """Remember that the host's turn ended well."""
-    units.write(path, json.dumps({**{name: now - age for name, age in turns(now, path).items()}, reason: now}, sort_keys=True) + "\n")
+    units.write(path, json.dumps({**noted_turns(path), reason: now}, sort_keys=True) + "\n")
 
 
-def forget_turn(reason: str, now: float, path: str = keep.TURNS, *, check: bool = False) -> bool:
+def forget_turn(reason: str, path: str = keep.TURNS, *, check: bool = False) -> bool:
     """The roll-out has ended: the next one is another one. Whether there was something to forget."""
-    found = turns(now, path)
+    found = noted_turns(path)
     if reason not in found:
         return False
-    left = {name: now - age for name, age in found.items() if name != reason}
+    left = {name: at for name, at in found.items() if name != reason}
     if left and not check:
         units.write(path, json.dumps(left, sort_keys=True) + "\n")
     elif not check:

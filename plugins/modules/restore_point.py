@@ -119,7 +119,7 @@ def main() -> None:
             turns = restore_point.turns(time.time())
             module.exit_json(changed=False, releases=found, packages=owners, unfinished=unfinished, turns=turns)
         if given["state"] == "ended":
-            module.exit_json(changed=restore_point.forget_turn(given["reason"], time.time(), check=module.check_mode))
+            module.exit_json(changed=restore_point.forget_turn(given["reason"], check=module.check_mode))
         if given["state"] == "absent":
             if given["reason"] and not module.check_mode:
                 restore_point.note_turn(given["reason"], time.time())

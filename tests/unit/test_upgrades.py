@@ -359,13 +359,13 @@ def test_an_interrupted_roll_out_goes_on_where_it_stopped(tmp_path: Path) -> Non
 
 def test_a_host_remembers_its_turn_until_the_roll_out_has_ended(tmp_path: Path) -> None:
     path = str(tmp_path / "turns.json")
-    assert restore_point.turns(100.0, path) == {} and not restore_point.forget_turn("reboot", 100.0, path)
+    assert restore_point.turns(100.0, path) == {} and not restore_point.forget_turn("reboot", path)
     restore_point.note_turn("reboot", 100.0, path)
     restore_point.note_turn("packages", 160.0, path)
     assert restore_point.turns(200.0, path) == {"reboot": 100.0, "packages": 40.0}
-    assert restore_point.forget_turn("reboot", 200.0, path, check=True) and "reboot" in restore_point.turns(200.0, path)
-    assert restore_point.forget_turn("reboot", 200.0, path) and restore_point.turns(200.0, path) == {"packages": 40.0}
-    assert restore_point.forget_turn("packages", 200.0, path) and not Path(path).exists()
+    assert restore_point.forget_turn("reboot", path, check=True) and "reboot" in restore_point.turns(200.0, path)
+    assert restore_point.forget_turn("reboot", path) and restore_point.turns(200.0, path) == {"packages": 40.0}
+    assert restore_point.forget_turn("packages", path) and not Path(path).exists()
     Path(path).write_text("[1", encoding="utf-8")
     assert restore_point.turns(200.0, path) == {}
 
