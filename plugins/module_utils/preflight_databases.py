@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import PASSWORD_LENGTH, Finding, Site, weakness
 
@@ -35,6 +36,11 @@ MARIADB = Accounts(
 )
 
 
+def present(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Users or databases that are to be there: those that do not say ``state: absent``."""
+    return {name: its for name, its in entries.items() if its.get("state") != "absent"}
+
+
 def accounts(site: Site, of: Accounts) -> Iterator[Finding]:
     """Users and databases are complete, spelt right, and fit each other."""
     of_users, of_databases = f"{of.role}_users", f"{of.role}_databases"
@@ -52,10 +58,10 @@ def accounts(site: Site, of: Accounts) -> Iterator[Finding]:
         elif its.get("state") != "absent" and (reason := weakness(its.get("password"), f".{{{PASSWORD_LENGTH},}}")):
             remedy = f"give it at least {PASSWORD_LENGTH} characters"
             yield Finding(f"secret:{of_users}", "", f"the password of {name!r} in {of_users} {reason}", remedy)
-    present = [name for name, its in users.items() if its.get("state") != "absent"]
-    for name, its in databases.items():
-        if its.get("state") != "absent" and its.get("owner") not in present:
-            remedy = f"name one of {of_users}{': ' + ', '.join(present) if present else ''}"
+    owners = present(users)
+    for name, its in present(databases).items():
+        if its.get("owner") not in owners:
+            remedy = f"name one of {of_users}{': ' + ', '.join(owners) if owners else ''}"
             yield Finding(of_databases, "", f"{of_databases}.{name} has the owner {its.get('owner')!r}", remedy)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils import topology
+from ansible_collections.monitoring.ha.plugins.module_utils import preflight_databases, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 
 
@@ -41,8 +41,7 @@ def endpoints(
             "secret_key": str(variables.get("thanos_s3_secret_key") or ""),
         }
     for role in ("postgresql", "mariadb"):
-        wanted = (variables.get(f"{role}_databases") or {}).items()
-        databases = {name: its for name, its in wanted if its.get("state") != "absent"}
+        databases = preflight_databases.present(variables.get(f"{role}_databases") or {})
         if role in fronts and databases:
             name, its = next(iter(databases.items()))
             where = fronts[role]["endpoints"][0]
