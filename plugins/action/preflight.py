@@ -10,15 +10,10 @@ from typing import Any
 
 import yaml
 from ansible.errors import AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible_collections.monitoring.ha.plugins.module_utils import durations, preflight, preflight_databases, preflight_hosts
-from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
+from ansible_collections.monitoring.ha.plugins.module_utils import preflight, preflight_arguments, preflight_databases, preflight_hosts
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
 from ansible_collections.monitoring.ha.plugins.plugin_utils import backup, grafana, lock
-
-#: Roles that every host of the stack gets.
-EVERYWHERE = {"pki", "preflight"}
 
 
 def role_options() -> dict[str, dict[str, dict[str, Any]]]:
@@ -85,66 +80,8 @@ def unknown(broken: Mapping[str, Mapping[str, str]], roles: Iterable[str]) -> li
             missing = re.search(r"'(\w+)' is undefined", reason)
             if not missing or not missing[1].startswith(tuple(f"{role}_" for role in roles)):
                 problem = f"{name} cannot be evaluated: {reason.rstrip('.')}"
-                found.setdefault(name, Finding(f"variable:{name}", host, problem, "define what it refers to, or correct it"))
+                found.setdefault(name, Finding(f"variable:{name}", host, problem, "define what it refers to, or correct it", name))
     return list(found.values())
-
-
-def roles_of(site: Site, host: str) -> set[str]:
-    """Roles that ``host`` gets."""
-    return EVERYWHERE | {c.role for c in COMPONENTS.values() if host in site.members(c)}
-
-
-def complaints(spec: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a role's arguments. Ansible's own validator ends where a value lacks the shape that it looks into."""
-    try:
-        return list(ArgumentSpecValidator(spec).validate(given).error_messages)
-    except (TypeError, AttributeError, KeyError, ValueError):
-        if len(given) == 1:
-            (name,) = given
-            return [f"{name} is not of the form that is documented"]
-        return [words for name in given for words in complaints({name: spec[name]}, {name: given[name]})]
-
-
-def arguments(site: Site) -> Iterator[Finding]:
-    """Values of the wrong type, or none of the choices, in any role's variables."""
-    seen: set[str] = set()
-    for host in site.hosts:
-        for role in sorted(roles_of(site, host)):
-            specified = site.options.get(role, {})
-            given = {name: site.hostvars[host][name] for name in specified if name in site.hostvars[host]}
-            spec = {name: {k: v for k, v in specified[name].items() if k not in ("required", "default", "description")} for name in given}
-            for message in complaints(spec, given):
-                if message not in seen:
-                    seen.add(message)
-                    variable = next((name for name in given if name in message), role)
-                    yield Finding(f"argument:{variable}", host, message.rstrip("."), f"see the documentation of the role {role}")
-
-
-def is_duration(value: Any) -> bool:
-    """Whether ``value`` is a time with its unit, as the components write it; ``0`` needs none."""
-    try:
-        durations.seconds(value)
-    except ValueError:
-        return False
-    return True
-
-
-def spans(site: Site) -> Iterator[Finding]:
-    """Times without a unit, or with a wrong one. An option whose default is a time with a unit takes one."""
-    timed = {
-        (role, name)
-        for role, options in site.options.items()
-        for name, its in options.items()
-        if isinstance(its.get("default"), str) and its["default"] != "0" and is_duration(its["default"])
-    }
-    seen: set[str] = set()
-    for host in site.hosts:
-        for name in sorted(name for role, name in timed if role in roles_of(site, host) and name in site.hostvars[host]):
-            value = site.hostvars[host][name]
-            if value is not None and name not in seen and not is_duration(value):
-                seen.add(name)
-                problem = f"{name} is {str(value)!r}, which is no time with a unit"
-                yield Finding(f"argument:{name}", host, problem, "write it like 500ms, 30s, 5m, 1h30m or 15d")
 
 
 def versions(site: Site) -> Iterator[Finding]:
@@ -167,8 +104,8 @@ def versions(site: Site) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
-    arguments,
-    spans,
+    *preflight_arguments.CHECKS,
+    *preflight.CHECKS,
     versions,
     *preflight_databases.CHECKS,
     *grafana.CHECKS,
@@ -190,14 +127,13 @@ class ActionModule(ActionBase):
         facts: Mapping[str, Mapping[str, Any]] = self._task.args.get("facts") or {}
         hostvars = {host: self._values_of(host, values["hostvars"]) for host in values["groups"]["all"]}
         site = Site(values["groups"], hostvars, role_options(), results_of_tasks())
-        found = preflight.inspect(site, accept)
-        found += [finding for check in CHECKS for finding in preflight.findings(check, site) if finding.code not in accept]
+        checked = [preflight.findings(check, site) for check in CHECKS]
         needed = [str(host) for host in self._task.args.get("needed") or []]
-        found += preflight_hosts.inspect(site, facts, accept, needed)
+        checked.append(preflight_hosts.inspect(site, facts, accept, needed))
         broken = {host: its.broken for host, its in hostvars.items()}
-        found = [*(f for f in unknown(broken, site.options) if f.code not in accept), *found]
+        found = preflight.distinct([unknown(broken, site.options), *checked])
         empty = {f"secret:{name}" for its in broken.values() for name in its}
-        lines = [str(finding) for finding in found if finding.code not in empty]
+        lines = [str(finding) for finding in found if finding.code not in {*accept, *empty}]
         if not lines:
             return {"changed": False, "findings": []}
         count = f"{len(lines)} thing{'s' if len(lines) > 1 else ''} to put right before anything is touched"

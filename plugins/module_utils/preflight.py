@@ -3,14 +3,15 @@
 """What can be known before a host is touched: from the inventory alone.
 
 Every check is a function of the topology that yields findings; all of them run,
-so that one run tells everything. Databases are in ``preflight_databases``, what the hosts themselves say in ``preflight_hosts``.
+so that one run tells everything. The form of values is in ``preflight_arguments``, databases are in ``preflight_databases``,
+what the hosts themselves say in ``preflight_hosts``.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,12 +28,16 @@ RESERVED = {"controller", "virtual", "localhost"}
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong. code: by which ``preflight_accept`` names it. where: host, or empty for all."""
+    """One thing that is wrong. code: by which ``preflight_accept`` names it. where: hosts, or empty for all.
+
+    about: the value that cannot be used as it is, if it is one: whatever else is found about it only follows.
+    """
 
     code: str
     where: str
     problem: str
     remedy: str
+    about: str = ""
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
@@ -41,7 +46,9 @@ class Finding:
 
 @runtime_checkable
 class Partial(Protocol):
-    """Variables that can be had in part."""
+    """Variables that can be had in part. broken: those that cannot be evaluated, and why."""
+
+    broken: dict[str, str]
 
     def partly(self, name: str) -> Any: ...
 
@@ -442,6 +449,15 @@ def findings(check: Callable[..., Iterator[Finding]], *of: Any) -> list[Finding]
         problem = f"the check of {name} stumbled over a value of the wrong form ({type(error).__name__})"
         found.append(Finding(f"check:{check.__name__}", "", problem, f"correct the variables about {name}"))
     return found
+
+
+def distinct(checked: Iterable[Iterable[Finding]]) -> list[Finding]:
+    """What one check after another has found, without what follows from a fault that one before has told: one fault is one line."""
+    kept: list[Finding] = []
+    for found in checked:
+        told = "|".join(sorted({re.escape(its.about) for its in kept if its.about})) or "(?!)"
+        kept += [its for its in found if not re.search(rf"(?<![\w.])(?:{told})(?!\w)", f"{its.problem} {its.remedy}")]
+    return kept
 
 
 def inspect(site: Site, accept: Sequence[str] = ()) -> list[Finding]:

@@ -488,7 +488,7 @@ def test_everything_that_is_wrong_in_one_list(play: Play) -> None:
         ["mon2: its own address is the virtual address 192.0.2.12"],
         ["object_store_admin_token cannot be evaluated", "'vault_that_is_nowhere' is undefined", "define"],
         ["prometheus_version", "'1.2.3'", "release_lock"],
-        ["prometheus_storage", "dict", "[argument:prometheus_storage]"],
+        ["prometheus_storage is text, not a mapping", "[argument:prometheus_storage]"],
         ["prometheus_scrape_interval is '15'", "time with a unit", "[argument:prometheus_scrape_interval]"],
         ["alertmanager_retention is '5 days'", "[argument:alertmanager_retention]"],
         ["group_interval 1s"],
@@ -543,7 +543,7 @@ def test_values_of_the_wrong_form_are_told_and_hide_nothing(play: Play) -> None:
         ["grafana_dashboards", "[argument:grafana_dashboards]"],
         ["no section '1'"],
         ["no section 'databse'"],
-        ["mariadb_databases", "[mariadb_databases]"],
+        ["mariadb_databases is 1, not a mapping", "[argument:mariadb_databases]"],
         ["object_store_keys", "[argument:object_store_keys]"],
         ["prometheus_replica is 'same', as on"],
     ):
