@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,21 @@ def test_every_option_is_typed_and_described(role: str) -> None:
         assert name.startswith(f"{role}_"), f"{name} lacks the role's prefix"
         if option["type"] == "list":
             assert option.get("elements"), f"{name} does not say what its elements are"
+
+
+def uses(kind: str) -> list[tuple[str, str, str]]:
+    """(file, option, what follows it) of each place where a role uses an option of a type."""
+    names = "|".join(name for role in ROLES for name, option in options(role).items() if option["type"] == kind)
+    found = re.compile(rf"\b({names})\b(?!:)(.*)")
+    roles = Path(__file__).parents[2] / "roles"
+    files = [path for place in ("tasks", "vars", "templates") for path in roles.glob(f"*/{place}/*")]
+    return [(path.name, its[1], its[2]) for path in files for its in found.finditer(path.read_text(encoding="utf-8"))]
+
+
+def test_false_is_not_taken_for_true() -> None:
+    """The command line gives text, and any text is true."""
+    assert not [its for its in uses("bool") if not its[2].startswith((" | bool", " says"))]
+
+
+def test_text_is_not_counted_with() -> None:
+    assert not [its for its in uses("int") if re.match(r"\s*[-+*/<>]", its[2].replace("}}", ""))]
