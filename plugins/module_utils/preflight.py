@@ -17,6 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ansible_collections.monitoring.ha.plugins.module_utils import durations, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Port
+from ansible_collections.monitoring.ha.plugins.module_utils.garage import PERMISSIONS
 
 #: Passwords that everybody tries first.
 WEAK = {"admin", "password", "passw0rd", "changeme", "change_me", "secret", "grafana", "prometheus", "monitoring", "default", "letmein"}
@@ -24,6 +25,19 @@ WEAK |= {"change_me_to_a_random_secret", "sw2ycwtib9zpoohopsmm", "1ce24b6e", "12
 PASSWORD_LENGTH = 12
 #: Names of hosts that certificates on the controller use for themselves.
 RESERVED = {"controller", "virtual", "localhost"}
+#: Variables of the inventory that belong to no role, described as the roles' are.
+OF_NO_ROLE: dict[str, Mapping[str, Any]] = {
+    "ha_address": {"type": "str"},
+    "ha_cluster": {"type": "str"},
+    "ha_virtual_address": {"type": "str"},
+    "ha_removed_hosts": {"type": "list", "elements": "str"},
+    "ha_endpoints": {"type": "dict"},
+    "ha_endpoints_file": {"type": "path"},
+    "failure_domain": {"type": "str"},
+    "release_lock": {"type": "path"},
+    "release_mirror": {"type": "str"},
+    "drills_allowed": {"type": "bool"},
+}
 
 
 @dataclass(frozen=True)
@@ -129,13 +143,6 @@ def names(site: Site) -> Iterator[Finding]:
             )
 
 
-def removed(site: Site) -> Iterator[Finding]:
-    """Hosts that are gone are named in a list; a word on the command line is none."""
-    gone = site.of_all("ha_removed_hosts")
-    if gone and (not isinstance(gone, (list, tuple)) or not all(isinstance(host, str) for host in gone)):
-        yield Finding("removed", "", f"ha_removed_hosts is {gone!r}, not a list of hosts", """write -e '{"ha_removed_hosts": ["mon2"]}'""")
-
-
 def addresses(site: Site) -> Iterator[Finding]:
     """Every host of the stack has an address of its own, and the virtual address is nobody's."""
     owners: dict[str, str] = {}
@@ -233,14 +240,33 @@ def replicas(site: Site) -> Iterator[Finding]:
         labels[label] = host
 
 
-def routes(route: Mapping[str, Any], inherited: str, path: str = "route") -> Iterator[tuple[str, str]]:
-    """(path, group_interval) of a route and everything below it."""
+def routes(
+    route: Mapping[str, Any], inherited: str, path: str = "alertmanager_config.route"
+) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """(path, route, group_interval) of a route and everything below it."""
     interval = str(route.get("group_interval", inherited))
-    yield path, interval
+    yield path, route, interval
     children = route.get("routes")
     for number, child in enumerate(children if isinstance(children, (list, tuple)) else ()):
         if isinstance(child, Mapping):
             yield from routes(child, interval, f"{path}.routes[{number}]")
+
+
+def receivers(site: Site) -> Iterator[Finding]:
+    """Every page has a receiver. Alertmanager says so, too, but when most of the stack has been set up."""
+    config = site.of_all("alertmanager_config")
+    if not isinstance(config, Mapping) or not site.groups.get("alertmanager"):
+        return
+    root, given = config.get("route"), config.get("receivers")
+    if not isinstance(root, Mapping) or not root.get("receiver"):
+        yield Finding("receiver", "", "alertmanager_config.route has no receiver", "write route: {receiver: name, …}")
+        return
+    names = [str(its.get("name")) for its in given if isinstance(its, Mapping)] if isinstance(given, (list, tuple)) else []
+    for path, route, _interval in routes(root, ""):
+        name = route.get("receiver")
+        if name is not None and str(name) not in names:
+            remedy = f"add it to alertmanager_config.receivers{', or name one of ' + ', '.join(names) if names else ''}"
+            yield Finding("receiver", "", f"{path}.receiver is {str(name)!r}, which is not there", remedy)
 
 
 def notification_intervals(site: Site) -> Iterator[Finding]:
@@ -251,13 +277,18 @@ def notification_intervals(site: Site) -> Iterator[Finding]:
         return
     try:
         wait = (count - 1) * durations.seconds(site.of_all("alertmanager_peer_timeout") or "15s")
-        short = [(path, interval) for path, interval in routes(config["route"], "5m") if durations.seconds(interval) <= wait]
     except ValueError as error:
-        yield Finding("group_interval", "", f"alertmanager_config or alertmanager_peer_timeout: {error}", "correct it")
+        yield Finding("group_interval", "", f"alertmanager_peer_timeout: {error}", "correct it")
         return
-    for path, interval in short:
-        remedy = f"make it longer than {wait:g}s (members but one, times alertmanager_peer_timeout), or that timeout shorter"
-        yield Finding("group_interval", "", f"group_interval {interval} of alertmanager_config.{path} lets members page twice", remedy)
+    for path, _route, interval in routes(config["route"], "5m"):
+        try:
+            long_enough = durations.seconds(interval) > wait
+        except ValueError as error:
+            yield Finding("group_interval", "", f"{path}.group_interval: {error}", "correct it")
+            continue
+        if not long_enough:
+            remedy = f"make it longer than {wait:g}s (members but one, times alertmanager_peer_timeout), or that timeout shorter"
+            yield Finding("group_interval", "", f"group_interval {interval} of {path} lets members page twice", remedy)
 
 
 def exchange(site: Site) -> Iterator[Finding]:
@@ -355,9 +386,42 @@ def secrets(site: Site) -> Iterator[Finding]:
 
 #: What Garage takes for the id and the secret of a key, and how to make one.
 GARAGE_KEY = {
-    "id": (r"GK[0-9a-fA-F]{24}", "make it GK and 24 hexadecimal digits (openssl rand -hex 12)"),
-    "secret": (r"[0-9a-fA-F]{64}", "make it 64 hexadecimal digits (openssl rand -hex 32)"),
+    "id": (r"GK[0-9a-f]{24}", "make it GK and 24 hexadecimal digits (openssl rand -hex 12)"),
+    "secret": (r"[0-9a-f]{64}", "make it 64 hexadecimal digits (openssl rand -hex 32)"),
 }
+
+
+def object_store_buckets(site: Site) -> Iterator[Finding]:
+    """Buckets are told apart, and refer to keys and permissions that there are."""
+    hosts = site.groups.get("object_store")
+    if not hosts:
+        return
+    given, keys = site.of_all("object_store_buckets"), site.of_all("object_store_keys")
+    known = [str(key.get("name")) for key in keys if isinstance(key, Mapping)] if isinstance(keys, (list, tuple)) else []
+    for name in sorted({name for name in known if known.count(name) > 1}):
+        yield Finding("object_store_keys", "", f"object_store_keys has {name!r} more than once", "give each key a name of its own")
+    names: list[str] = []
+    for number, bucket in enumerate(given if isinstance(given, (list, tuple)) else ()):
+        path, name = f"object_store_buckets[{number}]", str(bucket.get("name") if isinstance(bucket, Mapping) else "")
+        if name in names:
+            yield Finding("object_store_buckets", "", f"{path}.name is {name!r}, as that of another", "name each bucket once")
+        names.append(name)
+        if name and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
+            remedy = "use 3 to 63 small letters, digits, dots and dashes"
+            yield Finding("object_store_buckets", "", f"{path}.name is {name!r}", remedy)
+        allowed = bucket.get("keys") if isinstance(bucket, Mapping) else None
+        for key, permissions in allowed.items() if isinstance(allowed, Mapping) else ():
+            if str(key) not in known:
+                remedy = f"add it to object_store_keys{', or name one of ' + ', '.join(known) if known else ''}"
+                yield Finding("object_store_buckets", "", f"{path}.keys has {key!r}, which is not there", remedy)
+            if not isinstance(permissions, (list, tuple)) or not set(map(str, permissions)) <= set(PERMISSIONS):
+                yield Finding(
+                    "object_store_buckets", "", f"{path}.keys.{key} is no list of permissions", f"known are {', '.join(PERMISSIONS)}"
+                )
+    factor = site.of_all("object_store_replication_factor")
+    if re.fullmatch(r"\d+", str(factor)) and not 0 < int(factor) <= len(hosts):
+        problem = f"object_store_replication_factor is {factor}, and group object_store has {len(hosts)} hosts"
+        yield Finding("object_store_replication_factor", "", problem, "make it 3, or leave it out")
 
 
 def object_store_keys(site: Site) -> Iterator[Finding]:
@@ -405,19 +469,24 @@ def values_of_secrets(site: Site) -> Iterator[tuple[str, str]]:
 
 
 def misspelt_variables(site: Site) -> Iterator[Finding]:
-    """A variable with a role's prefix that no role knows has no effect, silently."""
-    known = {name for options in site.options.values() for name in options}
+    """A variable with a role's prefix that no role knows has no effect, silently; nor has one of nearly the name of another, unset one."""
+    known = {name for options in site.options.values() for name in options} | set(OF_NO_ROLE)
     known |= {f"{c.name}_{port}_port" for c in COMPONENTS.values() for port in c.ports}
     known |= site.results
     known |= {f"haproxy_{name}_port" for name in topology.frontend_names()}
     prefixes = tuple(f"{role}_" for role in site.options)
     seen: set[str] = set()
     for host in site.hosts:
-        for name in site.hostvars[host]:
-            if name in seen or name in known or not name.startswith(prefixes):
+        its = site.hostvars[host]
+        for name in its:
+            if name in seen or name in known:
                 continue
             seen.add(name)
-            close = difflib.get_close_matches(name, known, 1, 0.75)
+            prefixed = name.startswith(prefixes)
+            close = difflib.get_close_matches(name, known, 1, 0.75 if prefixed else 0.9)
+            # A name around another one, as vault_… is, is a choice; so is one beside the other.
+            if not prefixed and (not close or close[0] in name or close[0] in its):
+                continue
             remedy = f"did you mean {close[0]}?" if close else "give a variable of your own another prefix"
             yield Finding(f"variable:{name}", host, f"no role knows the variable {name}", remedy)
 
@@ -426,15 +495,16 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     members,
     misspelt_groups,
     names,
-    removed,
     addresses,
     ports,
     replicas,
+    receivers,
     notification_intervals,
     exchange,
     failure_domains,
     secrets,
     object_store_keys,
+    object_store_buckets,
     misspelt_variables,
 )
 

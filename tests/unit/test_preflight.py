@@ -14,7 +14,6 @@ from ansible_collections.monitoring.ha.plugins.module_utils import preflight, pr
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import RESERVED, Finding, Site
-from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana
 
 from tests.unit.plays import Play, Played, command
 from tests.unit.servers import serve, texts
@@ -85,7 +84,11 @@ def domains(**of: str) -> Change:
 
 
 def route(**its: Any) -> Change:
-    return everywhere(alertmanager_config={"route": {"receiver": "x", **its}})
+    return everywhere(alertmanager_config={"route": {"receiver": "x", **its}, "receivers": [{"name": "x"}]})
+
+
+def bucket(**its: Any) -> Change:
+    return everywhere(object_store_buckets=[{"name": "thanos", **its}])
 
 
 def key(id_: str, secret: str) -> dict[str, Any]:
@@ -107,7 +110,6 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     "one replica": (group("prometheus", "mon1"), ["group prometheus has 1 host:", "make it 2", "[members:prometheus]"]),
     "one load balancer": (group("load_balancer", "mon1"), ["load_balancer has 1 host:", "make it 2"]),
     "two of the object store": (group("object_store", "mon1", "mon2"), ["object_store has 2 hosts:", "make it 3"]),
-    "a removed host in words": (everywhere(ha_removed_hosts="mon2"), ["ha_removed_hosts is 'mon2', not a list", "write -e '{"]),
     "two compactors": (group("thanos_compact", "mon1", "mon2"), ["thanos_compact has 2 hosts:", "leave one", "destroy"]),
     "an address for nobody": (group("load_balancer"), ["ha_virtual_address is set", "load_balancer is empty", "put two hosts"]),
     "misspelt group": (both(group("alert_manager", *HOSTS), group("alertmanager")), ["group alert_manager", "did you mean alertmanager?"]),
@@ -125,7 +127,7 @@ BAD: dict[str, tuple[Change, list[str]]] = {
         everywhere(prometheus_replica="a"),
         ["mon2: prometheus_replica is 'a', as on mon1", "give each replica another one"],
     ),
-    "short intervals": (route(group_interval="20s"), ["group_interval 20s", "alertmanager_config.route", "longer than 30s"]),
+    "short intervals": (route(group_interval="20s"), ["group_interval 20s of alertmanager_config.route ", "longer than 30s"]),
     "short interval deep down": (route(routes=[{"routes": [{"group_interval": "1s"}]}]), ["route.routes[0].routes[0]", "1s"]),
     "slow exchange": (everywhere(alertmanager_peer_timeout="5s"), ["alertmanager_exchange_interval 5s", "shorter than", "5s"]),
     "exchange that is none": (
@@ -168,6 +170,31 @@ BAD: dict[str, tuple[Change, list[str]]] = {
         ["object_store_keys does not have the key in thanos_s3_access_key", "referring to both"],
     ),
     "no keys": (everywhere(object_store_keys=[]), ["object_store_keys does not have the key", "add it"]),
+    "no receiver": (everywhere(alertmanager_config={"receivers": []}), ["alertmanager_config.route has no receiver", "[receiver]"]),
+    "receiver that is nobody": (
+        route(routes=[{"routes": [{"receiver": "y"}]}]),
+        ["alertmanager_config.route.routes[0].routes[0].receiver is 'y'", "add it to", "name one of x"],
+    ),
+    "two intervals that are none": (
+        route(group_interval="soon", routes=[{"group_interval": "later"}]),
+        ["alertmanager_config.route.routes[0].group_interval: 'later' is not a duration"],
+    ),
+    "key in capitals": (everywhere(**key("GK0123456789ABCDEF01234567", "abcdef0123456789" * 4)), ["thanos_s3_access_key", "GK and 24"]),
+    "key that is none": (bucket(keys={"thano": ["read"]}), ["object_store_buckets[0].keys has 'thano'", "or name one of thanos"]),
+    "permission that is none": (bucket(keys={"thanos": ["raed"]}), ["object_store_buckets[0].keys.thanos", "read, write, owner"]),
+    "permissions that are text": (bucket(keys={"thanos": "read"}), ["object_store_buckets[0].keys.thanos is no list", "read, write"]),
+    "bucket that cannot be called so": (bucket(name="Our Blocks"), ["object_store_buckets[0].name is 'Our Blocks'", "small letters"]),
+    "bucket twice": (
+        everywhere(object_store_buckets=[{"name": "thanos"}, {"name": "thanos"}]),
+        ["object_store_buckets[1].name is 'thanos', as that of another"],
+    ),
+    "key twice": (everywhere(object_store_keys=SECRETS["object_store_keys"] * 2), ["object_store_keys has 'thanos' more than once"]),
+    "more copies than hosts": (
+        everywhere(object_store_replication_factor=5),
+        ["object_store_replication_factor is 5", "has 3 hosts", "make it 3"],
+    ),
+    "misspelt role": (on("mon1", promethues_retention_time="1d"), ["mon1: ", "did you mean prometheus_retention_time?"]),
+    "misspelt variable of no role": (on("mon1", failure_domian="a"), ["mon1: ", "did you mean failure_domain?"]),
     "misspelt variable": (
         on("mon1", prometheus_retention_tiem="1d"),
         ["prometheus_retention_tiem", "did you mean prometheus_retention_time?"],
@@ -206,6 +233,9 @@ GOOD: dict[str, Change] = {
     "shorter turns": both(everywhere(alertmanager_peer_timeout="1s", alertmanager_exchange_interval="500ms"), route(group_interval="5s")),
     "address from ansible_host": both(on("mon1", ha_address=None), on("mon1", ansible_host="192.0.2.21")),
     "IPv6": on("mon1", ha_address="2001:db8::1"),
+    "variable around another": on("mon1", vault_ha_virtual_address="192.0.2.100", ha_address_="x"),
+    "variable beside another": everywhere(prometheus_retention_time="1d", promethues_retention_time="1d"),
+    "bucket": everywhere(object_store_buckets=[{"name": "thanos", "keys": {"thanos": ["read", "write"]}}]),
     "a port of its own": everywhere(prometheus_http_port=19090),
     "what a task registers": on("mon1", prometheus_tree={}),
     "another bucket": everywhere(thanos_objstore={"type": "S3"}, thanos_s3_access_key="", thanos_s3_secret_key=""),
@@ -538,7 +568,7 @@ def test_values_of_the_wrong_form_are_told_and_hide_nothing(play: Play) -> None:
     message = preflight_play(play, site).message("monitoring.ha.preflight : Everything that is wrong")
     listed = message.splitlines()[1:]
     for words in (
-        ["postgresql_users is not a mapping of names to mappings"],
+        ["postgresql_users.grafana is text, not a mapping"],
         ["grafana_database", "[argument:grafana_database]"],
         ["grafana_dashboards", "[argument:grafana_dashboards]"],
         ["no section '1'"],
@@ -551,13 +581,7 @@ def test_values_of_the_wrong_form_are_told_and_hide_nothing(play: Play) -> None:
     assert "aeC4ahSh0Oog" not in message and "[check:" not in message
 
 
-def test_a_port_that_is_none_is_told() -> None:
-    def said(port: Any) -> list[str]:
-        its = {"host": "192.0.2.200", "port": port, "password": "aeC4ahSh0Oog"}
-        return [str(f) for f in grafana.database(changed(both(group("grafana", *HOSTS), everywhere(grafana_database=its))))]
-
-    assert said(5432) == said("5432") == said(None) == []
-    assert said("abc") == ["grafana_database.port is 'abc': give a port from 1 to 65535 [grafana_database]"]
+def test_nothing_answers_at_a_port_that_is_none() -> None:
     assert not connects("192.0.2.200:abc")
 
 
