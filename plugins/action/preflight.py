@@ -132,7 +132,9 @@ class ActionModule(ActionBase):
         checked.append(preflight_hosts.inspect(site, facts, accept, needed))
         broken = {host: its.broken for host, its in hostvars.items()}
         found = preflight.distinct([unknown(broken, site.options), *checked])
-        empty = {f"secret:{name}" for its in broken.values() for name in its}
+        # Of what cannot be read as it is, nothing can be said as a secret.
+        unread = {name for its in broken.values() for name in its} | {its.code.partition(":")[2] for its in found if its.about}
+        empty = {f"secret:{name}" for name in unread}
         lines = [str(finding) for finding in found if finding.code not in {*accept, *empty}]
         if not lines:
             return {"changed": False, "findings": []}

@@ -10,11 +10,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
-from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Partial, Site
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import OF_NO_ROLE, Finding, Partial, Site
 
 #: Roles that every host of the stack gets.
 EVERYWHERE = {"pki", "preflight"}
@@ -22,19 +22,85 @@ EVERYWHERE = {"pki", "preflight"}
 FORMS = {
     "str": ("text", "write text, in quotes where YAML would take it for something else"),
     "path": ("a path", "write the path of a file or directory"),
-    "int": ("a whole number from 0", "write it in digits"),
+    "int": ("a whole number", "write it in digits"),
     "float": ("a number from 0", "write it in digits, with a dot"),
     "bool": ("true or false", "write one of them"),
     "list": ("a list", "write it as [one, another]; on the command line within -e '{…}'"),
     "dict": ("a mapping", "write it as {name: value}; on the command line within -e '{…}'"),
 }
-#: Names of options → the numbers that they take, where not every one from 0 will do.
-LIMITS = (
-    (re.compile(r"(?:.*[_.])?port"), 1, 65535),
-    (re.compile("keepalived_router_id"), 1, 255),
-    (re.compile("keepalived_priority"), 1, 254),
-    (re.compile("keepalived_prefix_length"), 0, 128),
+#: Whole numbers, by the name of the option → from and to. The first one that fits counts.
+LIMITS: tuple[tuple[str, int, int | None], ...] = (
+    (r"(?:.*[_.])?port", 1, 65535),
+    ("keepalived_router_id", 1, 255),
+    ("keepalived_priority", 1, 254),
+    ("keepalived_prefix_length", 0, 128),
+    # -1 is PostgreSQL's word for none.
+    (r".*\.connection_limit", -1, None),
+    (".*", 0, None),
 )
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Members of a mapping whose names a site chooses. names: what they may be. remedy: the same, for people. each: as an option."""
+
+    names: str
+    remedy: str
+    each: Mapping[str, Any]
+
+
+TEXT = {"type": "str", "required": True}
+STATE = {"type": "str", "choices": ["present", "absent"]}
+FILES = Entries(
+    r"(?!/)(?!(?:.*/)?\.\.?(?:/|$))(?!.*(?://|/$))[^\x00-\x1f]+", "give a path below the directory, without . and .. in it", TEXT
+)
+WORDS = {"type": "list", "elements": "str"}
+#: Option → its entries.
+ENTRIES = {
+    "haproxy_users": Entries(r"[!%&(-9;-\[\]^_a-~]+", "use letters, digits, dots, dashes and underscores", TEXT),
+    "alertmanager_templates": FILES,
+    "alertmanager_secret_files": FILES,
+    "grafana_secret_files": FILES,
+    "prometheus_secret_files": FILES,
+    "prometheus_rule_files": replace(FILES, each={"type": "raw", "required": True}),
+    "postgresql_users": Entries(
+        r"[^\x00-\x1f\"]{1,63}",
+        "use 63 characters at most, without quotes and line breaks",
+        {
+            "type": "dict",
+            "required": True,
+            "options": {"password": {"type": "str"}, "roles": WORDS, "flags": WORDS, "connection_limit": {"type": "int"}, "state": STATE},
+        },
+    ),
+    "postgresql_databases": Entries(
+        r"(?!(?:postgres|template[01])$)[^\x00-\x1f\"]{1,63}",
+        "use 63 characters at most, without quotes and line breaks, and none of the server's own",
+        {"type": "dict", "required": True, "options": {"owner": {"type": "str"}, "connection_limit": {"type": "int"}, "state": STATE}},
+    ),
+    "mariadb_users": Entries(
+        r"[^\x00-\x1f'\"`\\]{1,80}",
+        "use 80 characters at most, without quotes and line breaks",
+        {
+            "type": "dict",
+            "required": True,
+            "options": {"password": {"type": "str"}, "privileges": {"type": "dict"}, "connection_limit": {"type": "int"}, "state": STATE},
+        },
+    ),
+    "mariadb_databases": Entries(
+        r"(?!(?:mysql|sys|information_schema|performance_schema|monitoring_ha)$)[\w$ -]{1,64}",
+        "use letters, digits, blanks, dashes, underscores and $, and none of the server's own",
+        {"type": "dict", "required": True, "options": {"owner": {"type": "str"}, "state": STATE}},
+    ),
+    "backup_remotes": Entries(
+        r"[A-Za-z0-9][\w-]*",
+        "use letters, digits, dashes and underscores",
+        {
+            "type": "dict",
+            "required": True,
+            "options": {"url": TEXT, **{name: {"type": "str"} for name in ("key", "known_hosts", "token", "user", "ca")}},
+        },
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +138,7 @@ def fits(kind: str, value: Any) -> bool:
     if isinstance(value, bool):
         return kind == "raw"
     if kind in ("int", "float"):
-        return bool(re.fullmatch(r"\d+" if kind == "int" else r"\d+(?:\.\d+)?", str(value)))
+        return bool(re.fullmatch(r"-?\d+" if kind == "int" else r"\d+(?:\.\d+)?", str(value)))
     types: dict[str, tuple[type, ...]] = {"str": (str, int, float), "path": (str,), "list": (list, tuple), "dict": (Mapping,)}
     return isinstance(value, types.get(kind, (object,)))
 
@@ -96,17 +162,23 @@ def wrong(option: Mapping[str, Any], value: Any, path: str) -> Iterator[tuple[st
         what, remedy = FORMS[kind]
         shown = repr(value) if kind in ("int", "float", "bool") and isinstance(value, str) else said(value)
         yield path, f"{path} is {shown}, not {what}", remedy
-    elif "choices" in option and str(value) not in map(str, option["choices"]):
+    elif "choices" in option and kind != "list" and str(value) not in map(str, option["choices"]):
         yield path, f"{path} is {str(value)!r}", f"choose one of {', '.join(map(str, option['choices']))}"
     elif kind == "int":
-        for names, low, high in LIMITS:
-            if names.fullmatch(path) and not low <= int(value) <= high:
-                yield path, f"{path} is {value}", f"give a number from {low} to {high}"
+        low, high = next((low, high) for names, low, high in LIMITS if re.fullmatch(names, path))
+        if int(value) < low or (high is not None and int(value) > high):
+            yield path, f"{path} is {value}", f"give a number from {low}{'' if high is None else f' to {high}'}"
     elif kind == "list":
         for number, item in enumerate(value):
             yield from wrong({**option, "type": option.get("elements", "raw"), "default": []}, item, f"{path}[{number}]")
     elif kind == "dict" and "options" in option:
         yield from members(option["options"], value, path)
+    elif path in ENTRIES:
+        its = ENTRIES[path]
+        for name, item in value.items():
+            if not isinstance(name, str) or not re.fullmatch(its.names, name):
+                yield f"{path}.{name}", f"{path} has the name {name!r}", its.remedy
+            yield from wrong(its.each, item, f"{path}.{name}")
 
 
 def members(options: Mapping[str, Mapping[str, Any]], value: Mapping[Any, Any], path: str) -> Iterator[tuple[str, str, str]]:
@@ -145,9 +217,9 @@ def arguments(site: Site) -> Iterator[Finding]:
     concerned: dict[str, list[str]] = {}
     for host in site.hosts:
         its = site.hostvars[host]
-        for role in sorted(roles_of(site, host)):
+        for role in ("", *sorted(roles_of(site, host))):
             concerned.setdefault(role, []).append(host)
-            for name, option in site.options.get(role, {}).items():
+            for name, option in (site.options.get(role, {}) if role else OF_NO_ROLE).items():
                 # What cannot be evaluated is told by itself, or refers to what only the role knows.
                 if name not in its or (its[name] is None and isinstance(its, Partial) and name in its.broken):
                     continue

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,26 +13,14 @@ from ansible_collections.monitoring.ha.plugins.module_utils.preflight import PAS
 
 @dataclass(frozen=True)
 class Accounts:
-    """What may be said of a database's users and databases. own: users that the role makes for itself, or that are the server's."""
+    """Whose users and databases. own: users that the role makes for itself, or that are the server's."""
 
     role: str
-    user: frozenset[str]
-    database: frozenset[str]
     own: frozenset[str]
 
 
-POSTGRESQL = Accounts(
-    "postgresql",
-    frozenset({"password", "roles", "flags", "connection_limit", "state"}),
-    frozenset({"owner", "connection_limit", "state"}),
-    frozenset({"postgres", "replicator", "postgres_exporter"}),
-)
-MARIADB = Accounts(
-    "mariadb",
-    frozenset({"password", "privileges", "connection_limit", "state"}),
-    frozenset({"owner", "state"}),
-    frozenset({"root", "mysql", "mariadb.sys", "mysqld_exporter"}),
-)
+POSTGRESQL = Accounts("postgresql", frozenset({"postgres", "replicator", "postgres_exporter"}))
+MARIADB = Accounts("mariadb", frozenset({"root", "mysql", "mariadb.sys", "mysqld_exporter"}))
 
 
 def present(entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,17 +28,16 @@ def present(entries: Mapping[str, Any]) -> dict[str, Any]:
     return {name: its for name, its in entries.items() if its.get("state") != "absent"}
 
 
+def entries(site: Site, variable: str) -> dict[str, Mapping[str, Any]]:
+    """Users or databases, as far as they are of the form that the check of arguments asks for."""
+    given = site.of_all(variable)
+    return {name: its for name, its in given.items() if isinstance(its, Mapping)} if isinstance(given, Mapping) else {}
+
+
 def accounts(site: Site, of: Accounts) -> Iterator[Finding]:
-    """Users and databases are complete, spelt right, and fit each other."""
+    """Users and databases are complete, and fit each other."""
     of_users, of_databases = f"{of.role}_users", f"{of.role}_databases"
-    users, databases = site.of_all(of_users) or {}, site.of_all(of_databases) or {}
-    for variable, entries, known in ((of_users, users, of.user), (of_databases, databases, of.database)):
-        if not isinstance(entries, Mapping) or not all(isinstance(its, Mapping) for its in entries.values()):
-            yield Finding(variable, "", f"{variable} is not a mapping of names to mappings", "write it as name: {key: value}")
-            return
-        for name, its in entries.items():
-            for key in sorted(set(its) - known):
-                yield Finding(variable, "", f"{variable}.{name} has an unknown key {key}", f"known are {', '.join(sorted(known))}")
+    users, databases = entries(site, of_users), entries(site, of_databases)
     for name, its in users.items():
         if name in of.own:
             yield Finding(of_users, "", f"{of_users}.{name} is a user of the role's own", "choose another name")
@@ -60,26 +46,18 @@ def accounts(site: Site, of: Accounts) -> Iterator[Finding]:
             yield Finding(f"secret:{of_users}", "", f"the password of {name!r} in {of_users} {reason}", remedy)
     owners = present(users)
     for name, its in present(databases).items():
-        if its.get("owner") not in owners:
+        owner = str(its.get("owner") or "")
+        if owner not in owners:
             remedy = f"name one of {of_users}{': ' + ', '.join(owners) if owners else ''}"
-            yield Finding(of_databases, "", f"{of_databases}.{name} has the owner {its.get('owner')!r}", remedy)
+            problem = f"{of_databases}.{name}.owner is {owner!r}, which is not there" if owner else f"{of_databases}.{name} has no owner"
+            yield Finding(of_databases, "", problem, remedy)
 
 
 def mariadb(site: Site) -> Iterator[Finding]:
-    """Names fit, members are told apart, and silence is judged in the right order."""
+    """Accounts fit, and silence is judged in the right order."""
     if not site.groups.get("mariadb"):
         return
     yield from accounts(site, MARIADB)
-    databases = site.of_all("mariadb_databases")
-    for name in databases if isinstance(databases, Mapping) else ():
-        if not re.fullmatch(r"[\w$ -]{1,64}", str(name)) or name in (
-            "mysql",
-            "sys",
-            "information_schema",
-            "performance_schema",
-            "monitoring_ha",
-        ):
-            yield Finding("mariadb_databases", "", f"mariadb_databases.{name} cannot be the name of a database", "choose another name")
     names = ("mariadb_suspect_timeout", "mariadb_inactive_timeout")
     try:
         suspect, inactive = (int(site.of_all(name) or default) for name, default in zip(names, (3, 10), strict=True))

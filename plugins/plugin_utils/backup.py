@@ -8,12 +8,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils.backup.settings import NAME, holds_secret
+from ansible_collections.monitoring.ha.plugins.module_utils.backup.settings import holds_secret
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana import options
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
 
-#: What a remote may have.
-KEYS = {"url", "key", "known_hosts", "token", "user", "ca"}
 #: Options of an export that the role sets by itself.
 OWN = {"dest", "url", "user", "password", "token", "ca"}
 
@@ -33,13 +31,9 @@ def members(site: Site) -> Iterator[Finding]:
 def remote(name: Any, its: Any) -> Iterator[tuple[str, str]]:
     """(problem, remedy) of everything that is wrong with a remote. No secret appears in it."""
     where = f"backup_remotes.{name}"
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        yield f"{where} has a name that cannot be part of a branch's", "use letters, digits, dashes and underscores"
     if not isinstance(its, Mapping) or not its.get("url"):
-        yield f"{where} has no url", "write it as name: {url: …}"
+        # The check of arguments says so.
         return
-    for key in sorted(set(its) - KEYS):
-        yield f"{where} has an unknown key {key}", f"known are {', '.join(sorted(KEYS))}"
     url = str(its["url"])
     if holds_secret(url):
         yield f"{where}.url holds a user or a password", "give user and token instead: a URL is seen by everybody on the host"
@@ -64,7 +58,6 @@ def remotes(site: Site) -> Iterator[Finding]:
         return
     given = site.of_all("backup_remotes") or {}
     if not isinstance(given, Mapping):
-        yield Finding("backup_remotes", "", "backup_remotes is not a mapping of names to mappings", "write it as name: {url: …}")
         return
     if not given:
         remedy = "name a repository elsewhere"

@@ -274,8 +274,6 @@ def database(site: Site) -> Iterator[Finding]:
     if not isinstance(its, Mapping):
         # The check of arguments says so.
         return
-    if not re.fullmatch(r"\d{1,5}", str(its.get("port") or 1)):
-        yield Finding(code, "", f"grafana_database.port is {its['port']!r}", "give a port from 1 to 65535")
     if its.get("host"):
         if not its.get("password") and not its.get("certificate"):
             yield Finding(code, "", "grafana_database has neither password nor certificate", "give it what the database asks for")

@@ -34,10 +34,6 @@ def test_nothing_to_say_against_it() -> None:
     [
         ({}, "backup_remotes is empty, so that the backup stays on the hosts that make it"),
         ([], "is empty"),
-        (["x"], "not a mapping"),
-        ({"one": "x"}, "has no url"),
-        ({"a b": SSH}, "name that cannot be part of a branch's"),
-        ({"one": {**SSH, "keys": 1}}, "unknown key keys: known are ca, key, known_hosts"),
         ({"one": {"url": "https://me:hunter2@example.org/x"}}, "holds a user or a password"),
         ({"one": {"url": "http://example.org/x", "token": "t"}}, "is not encrypted"),
         ({"one": {"url": "https://example.org/x"}}, "has no token"),
