@@ -11,6 +11,9 @@ from ansible_collections.monitoring.ha.plugins.module_utils import galera_sql, p
 from ansible_collections.monitoring.ha.plugins.module_utils.galera import Look, Position
 from ansible_collections.monitoring.ha.plugins.plugin_utils import grafana
 
+from tests.unit.plays import Play
+from tools.steps import ROOT
+
 HOSTS = ["a", "b", "c"]
 HISTORY = "11111111-0000-0000-0000-000000000001"
 
@@ -19,6 +22,18 @@ def test_a_password_looks_as_the_server_makes_it() -> None:
     # What MariaDB says to SELECT PASSWORD('plain').
     assert mariadb_password("plain", "user") == "*F3A1B46DF2D9D5A98BFEA222D7E9A6BCA91D3B1B"
     assert mariadb_password("#;\"'\\$%{} and a blank é", "user") == "*62C285DE9DA3BA896D562774BFD6D21A45FD288D"
+
+
+def test_a_database_that_is_to_go_needs_no_owner(play: Play) -> None:
+    variables = {"mariadb_users": {"a": {"password": "x"}}, "mariadb_databases": {"its": {"owner": "a"}, "old": {"state": "absent"}}}
+    tasks = [{"name": "Look", "ansible.builtin.debug": {"var": "mariadb_privileges"}}]
+    its = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars_files": [str(ROOT / "roles" / "mariadb" / "vars" / "main.yml")],
+        "tasks": tasks,
+    }
+    assert play.site([its], variables=variables).result("Look")["mariadb_privileges"] == {"a": {"`its`.*": "ALL"}}
 
 
 # --- preflight -----------------------------------------------------------------------------------------------------
