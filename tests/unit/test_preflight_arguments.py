@@ -106,6 +106,7 @@ def test_what_is_taken(variable: str, value: Any) -> None:
         ("backup_remotes", {"one": {"url": "x", "keys": "y"}}, "backup_remotes.one has an unknown key keys: did you mean key?"),
         ("ha_removed_hosts", "mon2", "ha_removed_hosts is text, not a list: write it as [one, another]; on the command line within -e"),
         ("ha_cluster", ["main"], "ha_cluster is a list, not text: write text"),
+        ("grafana_stack_dashboards", ["stack", "thans"], "grafana_stack_dashboards[1] is 'thans': choose one of alertmanager, database"),
         ("prometheus_scrape_interval", 15, "prometheus_scrape_interval is '15', which is no time with a unit: write it like 500ms, 30s"),
         ("prometheus_retention_time", "1.5d", "prometheus_retention_time is '1.5d', which is no time with a unit: write it like"),
         ("prometheus_retention_time", "30m1h", "prometheus_retention_time is '30m1h', which is no time with a unit: write it like"),

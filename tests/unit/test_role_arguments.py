@@ -46,6 +46,15 @@ def test_every_option_is_typed_and_described(role: str) -> None:
             assert option.get("elements"), f"{name} does not say what its elements are"
 
 
+@pytest.mark.parametrize(
+    ("role", "option", "files"),
+    [("grafana", "grafana_stack_dashboards", "dashboards/*.json"), ("prometheus", "prometheus_stack_rules", "rules/*.yml")],
+)
+def test_what_comes_with_a_role_is_what_can_be_chosen(role: str, option: str, files: str) -> None:
+    found = (Path(__file__).parents[2] / "roles" / role / "files").glob(files)
+    assert options(role)[option]["choices"] == sorted(path.stem for path in found)
+
+
 def uses(kind: str) -> list[tuple[str, str, str]]:
     """(file, option, what follows it) of each place where a role uses an option of a type."""
     names = "|".join(name for role in ROLES for name, option in options(role).items() if option["type"] == kind)
