@@ -300,10 +300,37 @@ def database(site: Site) -> Iterator[Finding]:
         yield Finding(code, "", f"the password in grafana_database is not that of {user!r} in {role}_users", "let one refer to the other")
 
 
+#: What may name an organisation that it belongs to.
+BELONGING = (
+    "grafana_datasources",
+    "grafana_dashboards",
+    "grafana_contact_points",
+    "grafana_notification_policies",
+    "grafana_alert_groups",
+    "grafana_mute_times",
+    "grafana_message_templates",
+)
+#: The first organisation, as Grafana calls it.
+FIRST = "Main Org."
+
+
+def organisations(site: Site) -> Iterator[Finding]:
+    """Whatever belongs to an organisation belongs to one that is there, or will be."""
+    given = site.of_all("grafana_organisations")
+    there = {FIRST, *map(str, given if isinstance(given, (list, tuple)) else ())}
+    for variable in BELONGING if site.groups.get("grafana") else ():
+        items = site.of_all(variable)
+        for number, item in enumerate(items if isinstance(items, (list, tuple)) else ()):
+            name = item.get("organisation") if isinstance(item, Mapping) else None
+            if name is not None and str(name) not in there:
+                problem = f"{variable}[{number}].organisation is {str(name)!r}, which is not there"
+                yield Finding(variable, "", problem, "add it to grafana_organisations")
+
+
 def source(site: Site) -> Iterator[Finding]:
     """A repository has many versions, and instances on one database run the same."""
     if site.groups.get("grafana") and site.of_all("grafana_source") == "apt" and not site.of_all("grafana_version"):
         yield Finding("grafana_source", "", "grafana_source is apt, and grafana_version is not named", "name the version to install")
 
 
-CHECKS = (options, secrets, dashboards, database, source)
+CHECKS = (options, secrets, dashboards, database, organisations, source)

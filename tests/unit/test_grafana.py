@@ -108,6 +108,14 @@ def test_a_misspelt_name_is_told_with_the_nearest_one(ini: dict[str, Any], words
     assert len(found) == 1 and all(word in found[0] for word in words), found
 
 
+@pytest.mark.parametrize("variable", grafana.BELONGING)
+def test_an_organisation_that_is_not_there_is_told(variable: str) -> None:
+    items = [{"organisation": name} for name in ("Main Org.", "Sales", "Sles", None)]
+    its = {"grafana_organisations": ["Sales"], variable: [*items, {}]}
+    (found,) = grafana.organisations(Site({"all": ["a"], "grafana": ["a"]}, {"a": its}))
+    assert str(found) == f"{variable}[2].organisation is 'Sles', which is not there: add it to grafana_organisations [{variable}]"
+
+
 GOOD_KEY, DEFAULT_KEY = "ieR4Ziu9phoGh7Ee", "SW2YcwTIb9zpOOhoPsMm"
 V1 = "secrets_manager.encryption.secret_key.v1"
 
