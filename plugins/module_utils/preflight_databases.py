@@ -69,6 +69,19 @@ def mariadb(site: Site) -> Iterator[Finding]:
             yield Finding("mariadb_suspect_timeout", "", problem, "make the first 2 at least, and the second longer than the first")
 
 
+def etcd(site: Site) -> Iterator[Finding]:
+    """Members wait for several beats before they elect another leader; etcd does not start otherwise."""
+    names = ("etcd_heartbeat_interval", "etcd_election_timeout")
+    try:
+        beat, election = (int(site.of_all(name) or default) for name, default in zip(names, (100, 1000), strict=True))
+    except (TypeError, ValueError):
+        # The check of arguments says so.
+        return
+    if site.groups.get("etcd") and not 5 * beat <= election <= 50000:
+        problem = f"etcd_election_timeout is {election}, and etcd_heartbeat_interval {beat}"
+        yield Finding("etcd_election_timeout", "", problem, "make the first five times the second at least, and 50000 at most")
+
+
 def postgresql(site: Site) -> Iterator[Finding]:
     """Who leads is agreed on in etcd, in time, and nobody is let in by mistake."""
     hosts = site.groups.get("postgresql", [])
@@ -96,4 +109,4 @@ def postgresql(site: Site) -> Iterator[Finding]:
     yield from accounts(site, POSTGRESQL)
 
 
-CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (postgresql, mariadb)
+CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (etcd, postgresql, mariadb)

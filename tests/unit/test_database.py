@@ -54,7 +54,8 @@ def findings(groups: dict[str, list[str]] | None = None, **variables: Any) -> li
     secrets = {name: f"{name} 0123456789" for name in SECRETS}
     hostvars = {host: {"ha_address": f"192.0.2.{n}", **secrets, **variables} for n, host in enumerate(HOSTS, 1)}
     site = preflight.Site({"all": HOSTS, **groups}, hostvars)
-    return [str(finding) for finding in (*preflight.inspect(site), *preflight_databases.postgresql(site))]
+    checks = (preflight_databases.etcd, preflight_databases.postgresql)
+    return [str(finding) for finding in (*preflight.inspect(site), *(finding for check in checks for finding in check(site)))]
 
 
 def test_a_complete_inventory_has_no_findings() -> None:
@@ -75,6 +76,7 @@ def test_a_complete_inventory_has_no_findings() -> None:
         ({"postgresql": ["a"]}, {}, ["group postgresql has 1 host", "make it 2"]),
         ({}, {"postgresql_rest_password": ""}, ["postgresql_rest_password is missing"]),
         ({}, {"postgresql_ttl": 20, "postgresql_retry_timeout": 10}, ["postgresql_ttl is 20", "retry_timeout"]),
+        ({}, {"etcd_election_timeout": 400}, ["etcd_election_timeout is 400, and etcd_heartbeat_interval 100", "five times"]),
         ({}, {"postgresql_ttl": "x"}, ["postgresql_ttl", "not a number"]),
         ({}, {"postgresql_users": {"grafana": {"password": "short"}}}, ["password of 'grafana'", "too short"]),
         ({}, {"postgresql_users": {"postgres": {"password": "0123456789abcdef"}}}, ["postgresql_users.postgres", "another name"]),
