@@ -143,6 +143,14 @@ def names(site: Site) -> Iterator[Finding]:
             )
 
 
+def cluster(site: Site) -> Iterator[Finding]:
+    """The stack's name becomes part of labels, of certificates, and of configuration files of many kinds."""
+    name = site.of_all("ha_cluster")
+    if isinstance(name, str) and not re.fullmatch(r"[^\x00-\x1f\"#$'/:\\`]{0,64}", name):
+        remedy = "use letters, digits, blanks, dots, dashes and underscores, 64 at most"
+        yield Finding("cluster", "", f"ha_cluster is {name!r}, which cannot be a name everywhere", remedy)
+
+
 def addresses(site: Site) -> Iterator[Finding]:
     """Every host of the stack has an address of its own, and the virtual address is nobody's."""
     owners: dict[str, str] = {}
@@ -154,15 +162,19 @@ def addresses(site: Site) -> Iterator[Finding]:
             problem, _colon, remedy = text.rpartition(": ")
             yield Finding("address", host, problem, remedy)
             continue
-        if address in owners:
+        if not topology.is_reachable(address):
+            yield Finding(
+                "address", host, f"its address is {address}, at which no other host reaches it", "set ha_address to one that they do"
+            )
+        elif address in owners:
             yield Finding("address", host, f"its address {address} is also {owners[address]}'s", "set ha_address to its own")
         owners[address] = host
     virtual = topology.canonical(site.of_all("ha_virtual_address"))
-    if virtual and not topology.is_address(virtual):
+    if virtual and not (topology.is_address(virtual) and topology.is_reachable(virtual)):
         yield Finding(
             "virtual_address",
             "",
-            f"ha_virtual_address is {virtual!r}, not an IP address",
+            f"ha_virtual_address is {virtual!r}, not the IP address of a host",
             "set it to a free address in the network of the load balancers",
         )
     elif virtual in owners:
@@ -495,6 +507,7 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     members,
     misspelt_groups,
     names,
+    cluster,
     addresses,
     ports,
     replicas,

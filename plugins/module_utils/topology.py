@@ -53,6 +53,12 @@ def is_address(value: object) -> bool:
     return True
 
 
+def is_reachable(address: object) -> bool:
+    """Whether others may reach a host at an address: not where it means themselves, everything, or many."""
+    its = ipaddress.ip_address(str(address))
+    return not (its.is_loopback or its.is_unspecified or its.is_multicast)
+
+
 def canonical(value: object) -> str:
     """An address in the one form in which addresses are compared, as kernels and daemons write it; other text as it is."""
     text = str(value or "")
