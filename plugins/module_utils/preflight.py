@@ -12,12 +12,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from ansible_collections.monitoring.ha.plugins.module_utils import durations, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Port
-from ansible_collections.monitoring.ha.plugins.module_utils.garage import PERMISSIONS
+from ansible_collections.monitoring.ha.plugins.module_utils.garage import PERMISSIONS, GarageError, size
 
 #: Passwords that everybody tries first.
 WEAK = {"admin", "password", "passw0rd", "changeme", "change_me", "secret", "grafana", "prometheus", "monitoring", "default", "letmein"}
@@ -55,7 +55,8 @@ class Finding:
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        return f"{place}{self.problem}: {self.remedy} [{self.code}]"
+        # A name of the inventory may have line breaks in it.
+        return " ".join(f"{place}{self.problem}: {self.remedy} [{self.code}]".splitlines())
 
 
 @runtime_checkable
@@ -111,7 +112,10 @@ def members(site: Site) -> Iterator[Finding]:
             yield Finding(code, "", f"group {c.group} has {count} hosts", f"leave one: two of {c.title} destroy each other's data")
         elif c.cardinality == "quorum" and (count < 3 or count % 2 == 0):
             yield Finding(
-                code, "", f"group {c.group} has {count} hosts", "make it an odd number from 3: a majority has to survive one host"
+                code,
+                "",
+                f"group {c.group} has {count} host{'s' if count > 1 else ''}",
+                "make it an odd number from 3: a majority has to survive one host",
             )
         elif count < c.minimum:
             plural = "hosts" if count > 1 else "host"
@@ -120,6 +124,22 @@ def members(site: Site) -> Iterator[Finding]:
             )
     if site.of_all("ha_virtual_address") and not site.groups.get("load_balancer"):
         yield Finding("members:load_balancer", "", "ha_virtual_address is set, but group load_balancer is empty", "put two hosts into it")
+
+
+#: Group → (the group that it works with, variables that name something else in its place).
+NEEDS = {
+    "thanos_query_frontend": ("thanos_query", ("thanos_query_frontend_downstream",)),
+    "thanos_store": ("object_store", ("thanos_objstore", "thanos_s3")),
+    "thanos_compact": ("object_store", ("thanos_objstore", "thanos_s3")),
+}
+
+
+def needs(site: Site) -> Iterator[Finding]:
+    """What works with another component has it."""
+    for group, (other, variables) in NEEDS.items():
+        if site.groups.get(group) and not site.groups.get(other) and not any(map(site.of_all, variables)):
+            problem = f"group {group} has hosts, but group {other} is empty"
+            yield Finding(f"members:{other}", "", problem, f"put hosts into it, set {variables[0]}, or leave {group} empty, too")
 
 
 def misspelt_groups(site: Site) -> Iterator[Finding]:
@@ -326,7 +346,8 @@ def failure_domains(site: Site) -> Iterator[Finding]:
     groups: set[str] = set()
     for c in site.present():
         hosts = site.members(c)
-        if c.group in groups or c.cardinality in ("all", "singleton") or len(hosts) < 2:
+        # What has no group of its own is beside what has.
+        if c.group in groups or not c.group or c.cardinality in ("all", "singleton") or len(hosts) < 2:
             continue
         groups.add(c.group)
         missing = [h for h in hosts if not domains[h]]
@@ -343,7 +364,7 @@ def failure_domains(site: Site) -> Iterator[Finding]:
         lost = counts[largest] * 2 >= len(hosts) if c.majority else counts[largest] == len(hosts)
         if lost:
             what = "the majority" if c.majority else "all"
-            remedy = f"spread its hosts over {'three' if c.majority else 'two'} domains"
+            remedy = f"spread its hosts over {'three' if c.majority else 'two'} domains, as failure_domain names them"
             yield Finding(f"failure_domain:{c.group}", "", f"{what} of {c.group} is in failure domain {largest!r}", remedy)
 
 
@@ -409,7 +430,7 @@ def object_store_buckets(site: Site) -> Iterator[Finding]:
     if not hosts:
         return
     given, keys = site.of_all("object_store_buckets"), site.of_all("object_store_keys")
-    known = [str(key.get("name")) for key in keys if isinstance(key, Mapping)] if isinstance(keys, (list, tuple)) else []
+    known = [str(key["name"]) for key in keys if isinstance(key, Mapping) and key.get("name")] if isinstance(keys, (list, tuple)) else []
     for name in sorted({name for name in known if known.count(name) > 1}):
         yield Finding("object_store_keys", "", f"object_store_keys has {name!r} more than once", "give each key a name of its own")
     names: list[str] = []
@@ -421,6 +442,11 @@ def object_store_buckets(site: Site) -> Iterator[Finding]:
         if name and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
             remedy = "use 3 to 63 small letters, digits, dots and dashes"
             yield Finding("object_store_buckets", "", f"{path}.name is {name!r}", remedy)
+        try:
+            size(bucket.get("max_size") or 0 if isinstance(bucket, Mapping) else 0)
+        except GarageError as error:
+            problem, _colon, remedy = str(error).rpartition(": ")
+            yield Finding("object_store_buckets", "", f"{path}.max_size: {problem}", remedy)
         allowed = bucket.get("keys") if isinstance(bucket, Mapping) else None
         for key, permissions in allowed.items() if isinstance(allowed, Mapping) else ():
             if str(key) not in known:
@@ -430,6 +456,10 @@ def object_store_buckets(site: Site) -> Iterator[Finding]:
                 yield Finding(
                     "object_store_buckets", "", f"{path}.keys.{key} is no list of permissions", f"known are {', '.join(PERMISSIONS)}"
                 )
+    own = str(site.of_all("thanos_s3_bucket") or "thanos")
+    if site.groups.get("prometheus") and not site.of_all("thanos_objstore") and not site.of_all("thanos_s3") and own not in names:
+        problem = f"object_store_buckets does not have {own!r}, where Thanos keeps its blocks"
+        yield Finding("object_store_buckets", "", problem, "add it, or name another one in thanos_s3_bucket")
     factor = site.of_all("object_store_replication_factor")
     if re.fullmatch(r"\d+", str(factor)) and not 0 < int(factor) <= len(hosts):
         problem = f"object_store_replication_factor is {factor}, and group object_store has {len(hosts)} hosts"
@@ -505,6 +535,7 @@ def misspelt_variables(site: Site) -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     members,
+    needs,
     misspelt_groups,
     names,
     cluster,
@@ -535,12 +566,18 @@ def findings(check: Callable[..., Iterator[Finding]], *of: Any) -> list[Finding]
 
 
 def distinct(checked: Iterable[Iterable[Finding]]) -> list[Finding]:
-    """What one check after another has found, without what follows from a fault that one before has told: one fault is one line."""
+    """What one check after another has found, without what follows from a fault that one before has told: one fault is one line.
+
+    The same of several hosts is one line, too.
+    """
     kept: list[Finding] = []
     for found in checked:
         told = "|".join(sorted({re.escape(its.about) for its in kept if its.about})) or "(?!)"
         kept += [its for its in found if not re.search(rf"(?<![\w.])(?:{told})(?!\w)", f"{its.problem} {its.remedy}")]
-    return kept
+    alike: dict[Finding, list[str]] = {}
+    for its in kept:
+        alike.setdefault(replace(its, where=""), []).append(its.where)
+    return [replace(its, where=", ".join(dict.fromkeys(hosts))) for its, hosts in alike.items()]
 
 
 def inspect(site: Site, accept: Sequence[str] = ()) -> list[Finding]:

@@ -29,6 +29,7 @@ SECRETS: dict[str, Any] = {
     "thanos_s3_secret_key": "abcdef0123456789" * 4,
 }
 SECRETS["object_store_keys"] = [{"name": "thanos", "id": SECRETS["thanos_s3_access_key"], "secret": SECRETS["thanos_s3_secret_key"]}]
+SECRETS["object_store_buckets"] = [{"name": "thanos", "keys": {"thanos": ["read", "write", "owner"]}}]
 
 Change = Callable[[dict[str, list[str]], dict[str, dict[str, Any]]], object]
 
@@ -38,7 +39,8 @@ def good() -> Site:
     groups: dict[str, list[str]] = {"all": [*HOSTS, "elsewhere"], **{group: list(HOSTS) for group in GROUPS}, "thanos_compact": ["mon3"]}
     common = {"ha_virtual_address": "192.0.2.100", **SECRETS}
     hostvars: dict[str, dict[str, Any]] = {h: {"ha_address": f"192.0.2.1{n}", **copy.deepcopy(common)} for n, h in enumerate(HOSTS, 1)}
-    thanos: dict[str, Any] = {name: {} for name in ("thanos_s3", "thanos_s3_access_key", "thanos_s3_secret_key", "thanos_objstore")}
+    names = ("thanos_s3", "thanos_s3_access_key", "thanos_s3_secret_key", "thanos_objstore", "thanos_query_frontend_downstream")
+    thanos: dict[str, Any] = {name: {} for name in names}
     prometheus: dict[str, Any] = {"prometheus_retention_time": {"type": "str"}}
     options = {"prometheus": prometheus, "haproxy": {"haproxy_users": {}}, "thanos": thanos}
     return Site(groups, {**hostvars, "elsewhere": {}}, options, frozenset({"prometheus_tree"}))
@@ -173,6 +175,16 @@ BAD: dict[str, tuple[Change, list[str]]] = {
         ["object_store_keys does not have the key in thanos_s3_access_key", "referring to both"],
     ),
     "no keys": (everywhere(object_store_keys=[]), ["object_store_keys does not have the key", "add it"]),
+    "query front ends without queries": (
+        both(group("thanos_query_frontend", *HOSTS), group("thanos_query")),
+        ["group thanos_query_frontend has hosts, but group thanos_query is empty", "or leave thanos_query_frontend empty"],
+    ),
+    "history without a bucket": (
+        group("object_store"),
+        ["group thanos_store has hosts, but group object_store is empty", "thanos_objstore"],
+    ),
+    "no bucket for Thanos": (bucket(name="other"), ["object_store_buckets does not have 'thanos'", "thanos_s3_bucket"]),
+    "quota that is none": (bucket(max_size="5X"), ["object_store_buckets[0].max_size: capacity '5X'", "write it as 100G"]),
     "no receiver": (everywhere(alertmanager_config={"receivers": []}), ["alertmanager_config.route has no receiver", "[receiver]"]),
     "receiver that is nobody": (
         route(routes=[{"routes": [{"receiver": "y"}]}]),
@@ -243,7 +255,15 @@ GOOD: dict[str, Change] = {
     "what a task registers": on("mon1", prometheus_tree={}),
     "another bucket": everywhere(thanos_objstore={"type": "S3"}, thanos_s3_access_key="", thanos_s3_secret_key=""),
     "another store of one's own": everywhere(thanos_s3="s3.example.org", thanos_s3_access_key="minio", thanos_s3_secret_key="Zei7ohPhahm4"),
-    "no object store": both(group("object_store"), everywhere(thanos_s3_access_key="minio", object_store_keys=[])),
+    "no object store": both(
+        group("object_store"),
+        group("thanos_store"),
+        group("thanos_compact"),
+        everywhere(thanos_s3_access_key="minio", object_store_keys=[]),
+    ),
+    "queries elsewhere": both(
+        group("thanos_query_frontend", *HOSTS), group("thanos_query"), everywhere(thanos_query_frontend_downstream="https://192.0.2.200")
+    ),
     "unknown group": group("webservers", "mon1"),
     "no alerting": both(group("alertmanager"), route(group_interval="1s")),
 }
@@ -625,6 +645,15 @@ def test_a_look_at_hosts_with_the_clock(play: Play) -> None:
     offset, uncertainty = result["facts"]["clock"]
     assert abs(offset) < uncertainty + 0.1 and uncertainty < time.time() - start
     assert not result["changed"] and result["facts"]["space"]["/var/lib/prometheus"]
+
+
+def test_what_has_no_group_is_in_no_failure_domain() -> None:
+    """The proxy is wherever those are that it is beside."""
+    assert not [line for line in lines(changed(domains(mon1="a", mon2="a", mon3="a"))) if "[failure_domain:]" in line]
+
+
+def test_a_finding_is_one_line() -> None:
+    assert str(Finding("code", "mon1", "it is a\nb", "put it right")) == "mon1: it is a b: put it right [code]"
 
 
 def test_a_finding_reads_like_a_sentence() -> None:
