@@ -183,15 +183,18 @@ def wrong(option: Mapping[str, Any], value: Any, path: str) -> Iterator[tuple[st
 
 def members(options: Mapping[str, Mapping[str, Any]], value: Mapping[Any, Any], path: str) -> Iterator[tuple[str, str, str]]:
     """The same of a mapping whose members are known by name."""
+    meant: set[str] = set()
     for name in value:
         if name not in options:
             close = difflib.get_close_matches(str(name), options, 1)
+            meant.update(close)
             remedy = f"did you mean {close[0]}?" if close else f"known are {', '.join(options)}"
-            yield f"{path}.{name}", f"{path} has an unknown key {name}", remedy
+            # That the one which was meant is missing only follows.
+            yield f"{path}.{close[0] if close else name}", f"{path} has an unknown key {name}", remedy
     for name, option in options.items():
         if name in value:
             yield from wrong(option, value[name], f"{path}.{name}")
-        elif option.get("required"):
+        elif option.get("required") and name not in meant:
             yield f"{path}.{name}", f"{path} has no {name}", "add it"
 
 

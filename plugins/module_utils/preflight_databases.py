@@ -44,12 +44,15 @@ def accounts(site: Site, of: Accounts) -> Iterator[Finding]:
         elif its.get("state") != "absent" and (reason := weakness(its.get("password"), f".{{{PASSWORD_LENGTH},}}")):
             remedy = f"give it at least {PASSWORD_LENGTH} characters"
             yield Finding(f"secret:{of_users}", "", f"the password of {name!r} in {of_users} {reason}", remedy)
-    owners = present(users)
+    given = site.of_all(of_users)
+    owners = [name for name in given if name not in users or name in present(users)] if isinstance(given, Mapping) else []
     for name, its in present(databases).items():
         owner = str(its.get("owner") or "")
         if owner not in owners:
             remedy = f"name one of {of_users}{': ' + ', '.join(owners) if owners else ''}"
-            problem = f"{of_databases}.{name}.owner is {owner!r}, which is not there" if owner else f"{of_databases}.{name} has no owner"
+            problem = (
+                f"{of_databases}.{name}.owner is {owner!r}, which is not there" if owner else f"{of_databases}.{name}.owner is missing"
+            )
             yield Finding(of_databases, "", problem, remedy)
 
 

@@ -296,8 +296,8 @@ def database(site: Site) -> Iterator[Finding]:
         yield Finding(code, "", f"{role}_databases has no {name!r}, which Grafana uses", f"add it, owned by {user!r}")
     if user not in users:
         yield Finding(code, "", f"{role}_users has no {user!r}, as which Grafana comes", "add it with a password")
-    elif str(users[user].get("password")) != str(its.get("password")):
-        yield Finding(code, "", f"the password in grafana_database is not that of {user!r} in {role}_users", "let one refer to the other")
+    elif users[user].get("password") and str(users[user]["password"]) != str(its.get("password") or ""):
+        yield Finding(code, "", f"grafana_database.password is not {role}_users.{user}.password", "let one refer to the other")
 
 
 #: What may name an organisation that it belongs to.

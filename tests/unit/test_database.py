@@ -80,7 +80,7 @@ def test_a_complete_inventory_has_no_findings() -> None:
         ({}, {"postgresql_ttl": "x"}, ["postgresql_ttl", "not a number"]),
         ({}, {"postgresql_users": {"grafana": {"password": "short"}}}, ["password of 'grafana'", "too short"]),
         ({}, {"postgresql_users": {"postgres": {"password": "0123456789abcdef"}}}, ["postgresql_users.postgres", "another name"]),
-        ({}, {"postgresql_databases": {"grafana": {}}}, ["postgresql_databases.grafana has no owner"]),
+        ({}, {"postgresql_databases": {"grafana": {}}}, ["postgresql_databases.grafana.owner is missing"]),
         ({}, {"postgresql_databases": {"grafana": {"owner": "nobody"}}}, ["postgresql_databases.grafana.owner is 'nobody'"]),
         (
             {},

@@ -141,6 +141,11 @@ def test_each_fault_of_a_value_is_told() -> None:
     ]
 
 
+def test_a_misspelt_key_is_not_missing_besides() -> None:
+    (found,) = lines(object_store_buckets=[{"nmae": "thanos"}])
+    assert "unknown key nmae: did you mean name?" in found
+
+
 def test_every_type_has_a_form() -> None:
     types = {option["type"] for options in OPTIONS.values() for option in options.values()}
     assert not [kind for kind in types - {"raw"} if not list(wrong({"type": kind}, object(), "x"))]
@@ -154,6 +159,11 @@ def test_what_follows_from_a_fault_is_not_told() -> None:
         Finding("x", "", "a.bc, x.a.b and a differ", "y"),
     ]
     assert preflight.distinct([first, second]) == [*first, second[2]]
+
+
+def test_the_same_of_several_hosts_is_one_line() -> None:
+    found = [Finding("port", host, "x_port is 0", "give a port") for host in ("mon1", "mon2")]
+    assert [str(its) for its in preflight.distinct([found])] == ["mon1, mon2: x_port is 0: give a port [port]"]
 
 
 def test_times_are_read_alike() -> None:
