@@ -35,10 +35,6 @@ class FaultError(RuntimeError):
     """A failure could not be made, or not be mended; the message ends with what was said."""
 
 
-class Unsupported(RuntimeError):
-    """This host cannot have this failure; the message says why."""
-
-
 @dataclass(frozen=True)
 class Fault:
     """check: fails, with the reason, where the failure cannot be made. inject, mend: shell."""

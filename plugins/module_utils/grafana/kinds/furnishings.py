@@ -79,9 +79,6 @@ def _playlist(found: Json) -> Live:
     return Live(found["name"], found["name"], _playlist_body(found), handle=found["uid"])
 
 
-_HOME = "homeDashboardUID"
-
-
 class PreferenceKind(Kind):
     """Preferences of the organisation, and of each team that has some. What says nothing has no file."""
 
