@@ -27,6 +27,9 @@ _raw:
   type: list
   elements: dict
   contains:
+    directory:
+      description: Where the files are.
+      type: str
     ca:
       description: File with the authorities to trust.
       type: str

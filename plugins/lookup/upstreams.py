@@ -34,6 +34,9 @@ _list:
     kind:
       description: Kind of way.
       type: str
+    component:
+      description: Name of the component that it leads to.
+      type: str
     host:
       description: The member it leads to; empty when it leads to whichever is healthy.
       type: str
@@ -47,6 +50,18 @@ _list:
     check:
       description: Path that a healthy one answers.
       type: str
+    check_method:
+      description: Method of the check.
+      type: str
+    one_writer:
+      description: Whether connections to a member are cut when it fails its check, as it may not be the writer any more.
+      type: bool
+    tls:
+      description: Whether the proxy speaks TLS, for a client that does not.
+      type: bool
+    settle:
+      description: Checks in a row that one has to pass before it is used again; 0 for the usual number.
+      type: int
 """
 
 from typing import Any

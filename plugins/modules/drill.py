@@ -75,28 +75,80 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+seconds:
+  description: How long the step took.
+  returned: success
+  type: float
 drills:
   description: The drills that are meant, with C(index) and C(name).
   returned: O(step=choose)
   type: list
   elements: dict
+marks:
+  description: Hosts that are marked so that alerts fire, with the C(path) of the mark.
+  returned: O(step=choose)
+  type: list
+  elements: dict
+hosts:
+  description: Hosts of the stack.
+  returned: O(step=choose)
+  type: list
+  elements: str
+longest:
+  description: Seconds that all of it may take.
+  returned: O(step=choose)
+  type: int
 move:
   description: The host from which the virtual address has to be moved away; empty when it has not.
   returned: O(step=look)
   type: str
+unit:
+  description: The unit that is restarted there for it.
+  returned: O(step=look)
+  type: str
+faults:
+  description: What is done to which host.
+  returned: O(step=look), and O(step=begin) where the drill can be run
+  type: list
+  elements: dict
 run:
   description: Whether the drill can be run.
   returned: O(step=begin)
   type: bool
-faults:
-  description: What is done to which host.
-  returned: O(step=begin)
-  type: list
-  elements: dict
+directory:
+  description: Where the drill keeps its record.
+  returned: O(step=begin), where the drill can be run
+  type: str
+deadline:
+  description: Seconds after which a host mends the failure by itself.
+  returned: O(step=begin), where the drill can be run
+  type: int
+early:
+  description: Whether the failure was ended before its time, as clients had been without answers for too long.
+  returned: O(step=last)
+  type: bool
 verdict:
   description: V(passed), V(failed), V(not run) or V(error).
   returned: O(step=finish)
   type: str
+halt:
+  description: Whether no further drill is begun.
+  returned: O(step=finish)
+  type: bool
+since:
+  description: When the drill began, in seconds since 1970.
+  returned: O(step=finish)
+  type: int
+logged:
+  description: Hosts whose logs are part of the report.
+  returned: O(step=finish)
+  type: list
+  elements: str
+units:
+  description: Units whose logs are.
+  returned: O(step=finish)
+  type: list
+  elements: str
 states:
   description: Verdict to the number of drills that came to it.
   returned: O(step=tell)

@@ -54,8 +54,17 @@ EXAMPLES = r"""
 RETURN = r"""
 at:
   description: When it was done, in seconds since 1970 by the controller's clock.
-  returned: success
+  returned: success, but not in check mode
   type: float
+ago:
+  description: Seconds between the failure and the end of what made it.
+  returned: when a failure was made
+  type: float
+mended:
+  description: Names of the failures that were mended on the host.
+  returned: O(state=absent), unless O(fault) is the power cut
+  type: list
+  elements: str
 unsupported:
   description: Why the failure cannot be made on this host; empty when it can.
   returned: success

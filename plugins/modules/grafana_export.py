@@ -101,8 +101,8 @@ files:
       type: list
       elements: str
 failures:
-  description: Objects that could not be read.
-  returned: always, when there are any
+  description: Objects that could not be read; empty when all were.
+  returned: success, and when the module fails because of them
   type: list
   elements: dict
   sample: [{organisation: Main Org., kind: dashboards, key: abc, name: Hosts, status: 403, message: "GET /api/…: 403 Access denied"}]

@@ -81,6 +81,10 @@ source:
   returned: success
   type: str
   sample: official
+machine:
+  description: The host's architecture, as C(uname -m) has it.
+  returned: success
+  type: str
 previous:
   description: Directory of the version before; empty without one.
   returned: success
