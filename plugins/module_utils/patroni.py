@@ -24,6 +24,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 RESTART = 300
 #: Seconds that a switch-over may take.
 SWITCH = 60
+#: Where to look on.
+LOOK = "see `patronictl -c /etc/monitoring-ha/patroni/patroni.yml list` on a member"
 
 
 class PatroniError(RuntimeError):
@@ -67,7 +69,7 @@ class Cluster:
     def leader(self) -> str:
         found = [str(member["name"]) for member in self.any("/cluster")["members"] if member["role"] == "leader"]
         if not found:
-            raise PatroniError("it has no leader: see `patronictl list` on a member")
+            raise PatroniError(f"it has no leader: {LOOK}")
         return found[0]
 
 
@@ -115,7 +117,7 @@ def settle(cluster: Cluster, sleep: Callable[[float], None]) -> None:
         if all(member["state"] in ("running", "streaming") for member in members if member["name"] in cluster.members):
             return
         sleep(1)
-    raise PatroniError("members do not follow the leader again: see `patronictl list` on a member")
+    raise PatroniError(f"members do not follow the leader again: {LOOK}")
 
 
 def ensure(
@@ -159,4 +161,4 @@ def switch_over(cluster: Cluster, away_from: str, *, check: bool, sleep: Callabl
             settle(cluster, sleep)
             return leader
         sleep(0.5)
-    raise PatroniError(f"{away_from} still leads after {SWITCH} s: see `patronictl list` on a member")
+    raise PatroniError(f"{away_from} still leads after {SWITCH} s: {LOOK}")
