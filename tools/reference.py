@@ -84,7 +84,8 @@ def page() -> str:
     lines += [
         "## Front ends on the virtual address",
         "",
-        "Of several that offer the same one, the first that the inventory has is published.",
+        "Of several with the same name, the first whose component the inventory has is published.",
+        "`haproxy_<front end>_port` sets another port.",
         "",
     ]
     fronts = sorted(((f, c) for c in found for f in c.frontends), key=lambda entry: (entry[0].name, entry[0].rank))
@@ -101,7 +102,7 @@ def page() -> str:
     lines += [
         "## Drills",
         "",
-        "What can be drilled ([drills](drills.md)), for how many seconds, and after how many clients have to get the right answer again.",
+        "What can be drilled ([drills](drills.md)), for how many seconds, and how soon clients have to get right answers again.",
         "Probes that are not named notice nothing: 2 s. Wherever it does not say otherwise, no acknowledged write and no page is lost,",
         "no answer is wrong or stale, no data are missing, and at most one alert is paged twice.",
         "",
@@ -114,7 +115,7 @@ def page() -> str:
                 its.title,
                 its.whom,
                 f"{its.seconds:g}",
-                promise(its) + (" (beyond what a topology bears)" if its.beyond else ""),
+                promise(its) + (" (no topology survives it)" if its.beyond else ""),
             )
             for its in failures.load().values()
         ),
