@@ -113,4 +113,4 @@ def test_every_alert_has_a_runbook_and_the_other_way_round() -> None:
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_runbook_is_complete(name: str) -> None:
-    assert re.findall(r"^\*\*(\w+)\*\*", runbooks()[name], flags=re.MULTILINE) == ["Meaning", "Impact", "Look", "Mend"]
+    assert re.findall(r"^\*\*(\w+)\*\*", runbooks()[name], flags=re.MULTILINE) == ["Meaning", "Impact", "Diagnose", "Fix"]
