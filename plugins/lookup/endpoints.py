@@ -49,6 +49,9 @@ _list:
     port:
       description: Port number.
       type: int
+    component:
+      description: Name of the component.
+      type: str
     scheme:
       description: Scheme of the URL.
       type: str
