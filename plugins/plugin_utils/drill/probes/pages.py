@@ -28,8 +28,8 @@ UTC = timezone.utc  # noqa: UP017
 #: Seconds between two posts of what has not been paged, and between two looks at each Alertmanager.
 AGAIN = 5.0
 LOOK = 1.0
-#: Seconds that a posted alert fires.
-FIRES = 600
+#: Seconds that a posted alert fires: longer than a member's turn takes to come, and over before its route repeats a page.
+FIRES = 180
 
 
 def stamp(moment: float) -> str:
