@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
         stack = Stack(values["groups"], values["hostvars"], mine, str(Path(str(its.pop("pki_directory"))).absolute()))
         started = time.time()
         try:
-            options = conduct.Options.of(its)
+            options = conduct.Options.of({**its, "check": self._task.check_mode})
             try:
                 result = conduct.STEPS[step](stack, options, self._say)
             except Exception as error:

@@ -14,8 +14,8 @@ description:
   - Runs on the controller. Failures themselves are made by M(monitoring.ha.drill_fault).
 attributes:
   check_mode:
-    support: none
-    description: There is no measuring without doing.
+    support: partial
+    description: Says which drills are meant with O(step=choose). There is no measuring without doing.
   diff_mode:
     support: none
     description: Nothing is configured.

@@ -46,7 +46,7 @@ class Options:
     the stack has to be whole. settle: seconds in which it has to stay so. stage: directories may be moved to memory to fill their disk.
     going_on: further drills after one that failed. index: which drill. addresses: host → its addresses. logs: host → what its components
     said. unmended: hosts on which mending did not work. unsupported: why hosts cannot have the failure. trouble: what went wrong in
-    between.
+    between. check: say what is meant, and leave everything as it is.
     """
 
     directory: Path
@@ -68,6 +68,7 @@ class Options:
     unmended: list[str] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
     trouble: str = ""
+    check: bool = False
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
@@ -157,16 +158,18 @@ def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         raise DrillError(f"drills are going on already (process {other}): two failures at once prove nothing")
     if other := mending(options):
         raise DrillError(f"what the drills before have broken is still being mended (process {other}): try again when that has ended")
-    shutil.rmtree(options.work, ignore_errors=True)
-    options.work.mkdir(parents=True, mode=0o700)
-    guardian.note(options.work / "process", os.getppid())
     left_out = stack.left_out()
-    record.secret(
-        options.work / "run.json", {"started": time.time(), "versions": stack.versions(), "without": without, "left_out": left_out}
-    )
+    if not options.check:
+        shutil.rmtree(options.work, ignore_errors=True)
+        options.work.mkdir(parents=True, mode=0o700)
+        guardian.note(options.work / "process", os.getppid())
+        record.secret(
+            options.work / "run.json", {"started": time.time(), "versions": stack.versions(), "without": without, "left_out": left_out}
+        )
     for line in [*(f"not measured: {line}" for line in without), *(f"left out: {line}" for line in left_out)]:
         say(line)
-    say(f"{len(found)} drills, measured by {', '.join(probes)}")
+    named = f": {', '.join(case.name for case in found)}" if options.check else ""
+    say(f"{len(found)} drills, measured by {', '.join(probes)}{named}")
     marks = [{"host": h, "path": faults_of.textfiles(stack, h)} for h in faults_of.marked(stack)] if "pages" in probes else []
     drills = [{"index": index, "name": f"{case.name}{f' ({case.turn})' if case.turn > 1 else ''}"} for index, case in enumerate(found)]
     longest = sum(case.failure.seconds + options.patience + 300 for case in found)

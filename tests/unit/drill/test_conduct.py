@@ -117,6 +117,15 @@ def test_what_still_mends_is_waited_for_and_keeps_what_it_needs(tmp_path: Path) 
     assert not its.work.exists()
 
 
+def test_check_mode_says_what_is_meant_and_leaves_no_trace(tmp_path: Path) -> None:
+    may = Stack(DEMO, {host: {**values, "drills_allowed": True} for host, values in HOSTVARS.items()}, VARIABLES, "/nowhere")
+    lines: list[str] = []
+    found = conduct.choose(may, options(tmp_path, wanted="haproxy_*", check=True), lines.append)
+    assert [its["name"] for its in found["drills"]] == ["haproxy_killed", "haproxy_hung", "haproxy_stopped"]
+    assert lines[-1].endswith(": haproxy_killed, haproxy_hung, haproxy_stopped")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_words_of_the_command_line_are_taken_for_what_they_mean(tmp_path: Path) -> None:
     its = options(tmp_path, beyond="yes", going_on="false", wanted="a, b_*,", repeat="3", seconds="7.5", host=None)
     assert (its.beyond, its.going_on, its.wanted, its.repeat, its.seconds, its.host) == (True, False, ["a", "b_*"], 3, 7.5, "")
