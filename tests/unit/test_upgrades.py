@@ -271,6 +271,30 @@ def test_one_that_is_lost_among_others_stops_the_next_batch(tmp_path: Path) -> N
     assert "mon2: lost in its turn; it stays drained and silenced, and no other host is touched" in done.said
 
 
+def test_who_leads_a_database_of_either_kind_is_known_in_everybodys_turn(tmp_path: Path) -> None:
+    own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+    given = {name: own[name] for name in ("upgrade_leads", "upgrade_writers", "upgrade_dump", "upgrade_dumps")}
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    silent: dict[str, Any] = {"upgrade_members": {"rc": 1}}
+    lines = ["mon1 is stopped", "mon2 runs                          f00:7 writes", "mon3 runs                          f00:7 synced"]
+    told = {"upgrade_members": {"stdout_lines": lines}}
+    ask = {
+        "name": "Leader",
+        "ansible.builtin.debug": {"msg": "{{ upgrade_leads }}: {{ upgrade_dump.user if upgrade_leads else 'nobody' }}"},
+    }
+
+    def leader(hosts: Mapping[str, Mapping[str, Any]], **groups: list[str]) -> Any:
+        children = {name: {"hosts": dict.fromkeys(members)} for name, members in groups.items()}
+        site = {"all": {"hosts": {name: {**local, **its} for name, its in hosts.items()}, "children": children}}
+        play = {"hosts": "mon3", "gather_facts": False, "tasks": [ask]}
+        return Play(tmp_path).site([play], inventory=site, variables=given).result("Leader")["msg"]
+
+    assert leader({"mon1": silent, "mon2": told, "mon3": {}}, mariadb=["mon1", "mon2", "mon3"]) == "mon2: root"
+    assert leader({"mon1": silent, "mon3": {}}, mariadb=["mon1", "mon3"]) == ": nobody"
+    assert leader({"mon1": {}, "mon3": {"upgrade_leader": {"leader": "mon1"}}}, postgresql=["mon1", "mon3"]) == "mon1: postgres"
+    assert leader({"mon3": {"upgrade_leader": {"skipped": True}}}) == ": nobody"
+
+
 def test_what_fails_on_the_way_back_does_not_hide_what_came_of_it(tmp_path: Path) -> None:
     astray = {"name": "Rejoin", "ansible.builtin.fail": {"msg": "no socket"}}
     done = turns(tmp_path, {"mon1": {}}, {"upgrade_roll_back": False}, change=[FAIL], rejoin=[astray])

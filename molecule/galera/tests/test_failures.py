@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ HOSTS = ("mon1", "mon2", "mon3")
 #: Seconds after which writes have to work again.
 HOST_LOST = 15.0
 STANDBY_LOST = 10.0
+HAND_OVER = 5.0
 #: Seconds after which everybody is in step again.
 RETURN = 180.0
 #: Seconds that a save through Grafana may take.
@@ -262,3 +264,15 @@ def test_one_command_begins_when_the_others_are_lost_for_good(stack: Stack) -> N
     for host in ("mon1", "mon2"):
         stack.run(host, "systemctl start galera-member && systemctl start --no-block mariadb")
     wait_for("everybody's return", lambda: galera.healthy(stack), RETURN)
+
+
+def test_the_writer_has_its_turn_last_in_a_roll_out(stack: Stack) -> None:
+    old = galera.writer(stack)
+    with galera.writing(stack) as writer:
+        done = play("upgrade", variables={"reason": "configuration"})
+        assert done.code == 0, done.output
+        writer.until_written(60)
+    (turns,) = re.findall(r"configuration, one by one: ([\w, ]+)", done.output)[:1]
+    assert sorted(turns.split(", ")) == list(HOSTS) and turns.split(", ")[-1] == old
+    assert galera.writer(stack) not in ("", old)
+    writer.judge(galera.kept(stack), f"roll-out that ends with {old}", HAND_OVER)
