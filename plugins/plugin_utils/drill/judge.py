@@ -124,19 +124,17 @@ def outages(attempts: Iterable[Attempt], patience: float) -> list[Outage]:
     return found
 
 
-def tail(attempts: Iterable[Attempt], patience: float, moments: Moments, limit: float) -> list[Attempt]:
-    """Attempts that failed when they should not any more: later than promised after the failure, or after everything was whole again.
+def tail(attempts: Sequence[Attempt], patience: float, moments: Moments, limit: float) -> list[Attempt]:
+    """Attempts that failed when they should not any more: later than promised after the first one, or after everything was whole again.
 
+    What is stopped in an orderly way goes on for a while, so that the failure's own moment says little.
     Between the mending and the moment when all members behave, an outage may be as long as promised, but is no tail.
     """
+    failed = [one for one in attempts if not good(one, patience)]
     mended = moments.mended or float("inf")
-    found = []
-    for attempt in attempts:
-        late = moments.injected + limit < attempt.start < mended
-        after = moments.whole and attempt.start > moments.whole
-        if (late or after) and not good(attempt, patience):
-            found.append(attempt)
-    return found
+    first = min((one.start for one in failed if one.end >= moments.injected), default=0.0)
+    late = max(first, moments.injected) + limit
+    return [one for one in failed if late < one.start < mended or (moments.whole and one.start > moments.whole)]
 
 
 def rate(attempts: Sequence[Attempt], patience: float) -> float:

@@ -66,6 +66,11 @@ def test_errors_that_come_after_the_time_that_was_promised_are_a_tail() -> None:
     assert broken(late, query=3, tail=3) == set()
 
 
+def test_an_outage_that_begins_later_than_the_failure_may_be_as_long_as_any_other() -> None:
+    assert broken(Ledger("query", attempts([(14, 18.5)])), query=5) == set()
+    assert broken(Ledger("query", attempts([(14, 18.5), (20, 20.2)])), query=5) == {"tail errors"}
+
+
 def test_a_blink_while_everything_returns_is_no_tail_but_one_afterwards_is() -> None:
     assert broken(Ledger("query", attempts([(32, 33)])), query=3) == set()
     assert broken(Ledger("query", attempts([(32, 36)])), query=3) == {"outage"}
