@@ -28,7 +28,7 @@ FORMS = {
     "list": ("a list", "write it as [one, another]; on the command line within -e '{…}'"),
     "dict": ("a mapping", "write it as {name: value}; on the command line within -e '{…}'"),
 }
-#: Whole numbers, by the name of the option → from and to. The first one that fits counts.
+#: Whole numbers, by the name of the option → from and to. The first one that fits counts; others are from 0.
 LIMITS: tuple[tuple[str, int, int | None], ...] = (
     (r"(?:.*[_.])?port", 1, 65535),
     ("keepalived_router_id", 1, 255),
@@ -36,7 +36,6 @@ LIMITS: tuple[tuple[str, int, int | None], ...] = (
     ("keepalived_prefix_length", 0, 128),
     # -1 is PostgreSQL's word for none.
     (r".*\.connection_limit", -1, None),
-    (".*", 0, None),
 )
 
 
@@ -165,7 +164,7 @@ def wrong(option: Mapping[str, Any], value: Any, path: str) -> Iterator[tuple[st
     elif "choices" in option and kind != "list" and str(value) not in map(str, option["choices"]):
         yield path, f"{path} is {str(value)!r}", f"choose one of {', '.join(map(str, option['choices']))}"
     elif kind == "int":
-        low, high = next((low, high) for names, low, high in LIMITS if re.fullmatch(names, path))
+        low, high = next(((low, high) for names, low, high in LIMITS if re.fullmatch(names, path)), (0, None))
         if int(value) < low or (high is not None and int(value) > high):
             yield path, f"{path} is {value}", f"give a number from {low}{'' if high is None else f' to {high}'}"
     elif kind == "list":
