@@ -18,10 +18,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str, list[str]]] = {
         "metrics",
         ["/etc/prometheus", "rules/site/broken.yml: 5:15:"],
     ),
-    "a receiver that amtool does not find": (
-        {"alertmanager_config": {"route": {"receiver": "nowhere"}, "receivers": [{"name": "nobody"}]}},
+    "a key that amtool does not know": (
+        {"alertmanager_config": {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}], "nonsense": True}},
         "alerting",
-        ["/etc/alertmanager", "alertmanager.yml", "nowhere"],
+        ["/etc/alertmanager", "alertmanager.yml", "field nonsense"],
     ),
     "a section that haproxy does not know": (
         {"haproxy_sections": "backend spare\n  nonsense on\n"},
