@@ -133,7 +133,7 @@ class ActionModule(ActionBase):
         broken = {host: its.broken for host, its in hostvars.items()}
         found = preflight.distinct([unknown(broken, site.options), *checked])
         # Of what cannot be read as it is, nothing can be said as a secret.
-        unread = {name for its in broken.values() for name in its} | {its.code.partition(":")[2] for its in found if its.about}
+        unread = {name for its in broken.values() for name in its} | {its.about for its in found}
         empty = {f"secret:{name}" for name in unread}
         lines = [str(finding) for finding in found if finding.code not in {*accept, *empty}]
         if not lines:

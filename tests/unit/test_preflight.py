@@ -658,3 +658,11 @@ def test_a_finding_is_one_line() -> None:
 
 def test_a_finding_reads_like_a_sentence() -> None:
     assert str(Finding("code", "mon1", "it is wrong", "put it right")) == "mon1: it is wrong: put it right [code]"
+
+
+def test_a_misspelt_key_does_not_hide_a_weak_password_beside_it(play: Play) -> None:
+    site = grafana_site(postgresql_users={"grafana": {"password": "short", "flag": ["login"]}}, postgresql_databases={})
+    site["all"]["children"] |= {name: {"hosts": dict.fromkeys(HOSTS)} for name in ("postgresql", "etcd")}
+    message = preflight_play(play, site).message("monitoring.ha.preflight : Everything that is wrong")
+    assert "postgresql_users.grafana has an unknown key flag: did you mean flags?" in message
+    assert "the password of 'grafana' in postgresql_users is too short" in message
