@@ -11,7 +11,13 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.monitoring.ha.plugins.module_utils import preflight, preflight_arguments, preflight_databases, preflight_hosts
+from ansible_collections.monitoring.ha.plugins.module_utils import (
+    preflight,
+    preflight_arguments,
+    preflight_databases,
+    preflight_hosts,
+    preflight_object_store,
+)
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
 from ansible_collections.monitoring.ha.plugins.plugin_utils import backup, grafana, lock
 
@@ -108,6 +114,7 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     *preflight.CHECKS,
     versions,
     *preflight_databases.CHECKS,
+    *preflight_object_store.CHECKS,
     *grafana.CHECKS,
     *backup.CHECKS,
 )
@@ -127,15 +134,13 @@ class ActionModule(ActionBase):
         facts: Mapping[str, Mapping[str, Any]] = self._task.args.get("facts") or {}
         hostvars = {host: self._values_of(host, values["hostvars"]) for host in values["groups"]["all"]}
         site = Site(values["groups"], hostvars, role_options(), results_of_tasks())
-        checked = [preflight.findings(check, site) for check in CHECKS]
         needed = [str(host) for host in self._task.args.get("needed") or []]
-        checked.append(preflight_hosts.inspect(site, facts, accept, needed))
+        found = [*preflight.inspect(site, CHECKS), *preflight_hosts.inspect(site, facts, needed)]
+        # What cannot be evaluated is known once somebody has asked for it.
         broken = {host: its.broken for host, its in hostvars.items()}
-        found = preflight.distinct([unknown(broken, site.options), *checked])
-        # Of what cannot be read as it is, nothing can be said as a secret.
-        unread = {name for its in broken.values() for name in its} | {its.about for its in found}
-        empty = {f"secret:{name}" for name in unread}
-        lines = [str(finding) for finding in found if finding.code not in {*accept, *empty}]
+        unread = {f"secret:{name}" for its in broken.values() for name in its}
+        told = preflight.distinct([*unknown(broken, site.options), *found], {*accept, *unread})
+        lines = [str(finding) for finding in told]
         if not lines:
             return {"changed": False, "findings": []}
         count = f"{len(lines)} thing{'s' if len(lines) > 1 else ''} to put right before anything is touched"

@@ -8,6 +8,8 @@ import re
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 PART = r"(\d+(?:\.\d+)?)(ms|[smhdwy])"
+#: As the components themselves read them: whole numbers, the larger unit first.
+STRICT = "0|(?=.)" + "".join(rf"(?:\d+{unit})?" for unit in sorted(UNITS, key=UNITS.__getitem__, reverse=True))
 
 
 def seconds(text: object) -> float:

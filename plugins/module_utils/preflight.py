@@ -4,20 +4,19 @@
 
 Every check is a function of the topology that yields findings; all of them run,
 so that one run tells everything. The form of values is in ``preflight_arguments``, databases are in ``preflight_databases``,
-what the hosts themselves say in ``preflight_hosts``.
+the object store in ``preflight_object_store``, what the hosts themselves say in ``preflight_hosts``.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from ansible_collections.monitoring.ha.plugins.module_utils import durations, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Port
-from ansible_collections.monitoring.ha.plugins.module_utils.garage import PERMISSIONS, GarageError, size
 
 #: Passwords that everybody tries first.
 WEAK = {"admin", "password", "passw0rd", "changeme", "change_me", "secret", "grafana", "prometheus", "monitoring", "default", "letmein"}
@@ -417,79 +416,6 @@ def secrets(site: Site) -> Iterator[Finding]:
                 yield Finding(f"secret:{variable}", "", f"{variable} is missing", "set it to what object_store_keys declares for Thanos")
 
 
-#: What Garage takes for the id and the secret of a key, and how to make one.
-GARAGE_KEY = {
-    "id": (r"GK[0-9a-f]{24}", "make it GK and 24 hexadecimal digits (openssl rand -hex 12)"),
-    "secret": (r"[0-9a-f]{64}", "make it 64 hexadecimal digits (openssl rand -hex 32)"),
-}
-
-
-def object_store_buckets(site: Site) -> Iterator[Finding]:
-    """Buckets are told apart, and refer to keys and permissions that there are."""
-    hosts = site.groups.get("object_store")
-    if not hosts:
-        return
-    given, keys = site.of_all("object_store_buckets"), site.of_all("object_store_keys")
-    known = [str(key["name"]) for key in keys if isinstance(key, Mapping) and key.get("name")] if isinstance(keys, (list, tuple)) else []
-    for name in sorted({name for name in known if known.count(name) > 1}):
-        yield Finding("object_store_keys", "", f"object_store_keys has {name!r} more than once", "give each key a name of its own")
-    names: list[str] = []
-    for number, bucket in enumerate(given if isinstance(given, (list, tuple)) else ()):
-        path, name = f"object_store_buckets[{number}]", str(bucket.get("name") if isinstance(bucket, Mapping) else "")
-        if name in names:
-            yield Finding("object_store_buckets", "", f"{path}.name is {name!r}, as that of another", "name each bucket once")
-        names.append(name)
-        if name and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
-            remedy = "use 3 to 63 small letters, digits, dots and dashes"
-            yield Finding("object_store_buckets", "", f"{path}.name is {name!r}", remedy)
-        try:
-            size(bucket.get("max_size") or 0 if isinstance(bucket, Mapping) else 0)
-        except GarageError as error:
-            problem, _colon, remedy = str(error).rpartition(": ")
-            yield Finding("object_store_buckets", "", f"{path}.max_size: {problem}", remedy)
-        allowed = bucket.get("keys") if isinstance(bucket, Mapping) else None
-        for key, permissions in allowed.items() if isinstance(allowed, Mapping) else ():
-            if str(key) not in known:
-                remedy = f"add it to object_store_keys{', or name one of ' + ', '.join(known) if known else ''}"
-                yield Finding("object_store_buckets", "", f"{path}.keys has {key!r}, which is not there", remedy)
-            if not isinstance(permissions, (list, tuple)) or not set(map(str, permissions)) <= set(PERMISSIONS):
-                yield Finding(
-                    "object_store_buckets", "", f"{path}.keys.{key} is no list of permissions", f"known are {', '.join(PERMISSIONS)}"
-                )
-    own = str(site.of_all("thanos_s3_bucket") or "thanos")
-    if site.groups.get("prometheus") and not site.of_all("thanos_objstore") and not site.of_all("thanos_s3") and own not in names:
-        problem = f"object_store_buckets does not have {own!r}, where Thanos keeps its blocks"
-        yield Finding("object_store_buckets", "", problem, "add it, or name another one in thanos_s3_bucket")
-    factor = site.of_all("object_store_replication_factor")
-    if re.fullmatch(r"\d+", str(factor)) and not 0 < int(factor) <= len(hosts):
-        problem = f"object_store_replication_factor is {factor}, and group object_store has {len(hosts)} hosts"
-        yield Finding("object_store_replication_factor", "", problem, "make it 3, or leave it out")
-
-
-def object_store_keys(site: Site) -> Iterator[Finding]:
-    """Keys of the object store are such that Garage takes them, and the one that Thanos comes with is among them."""
-    if not site.groups.get("object_store"):
-        return
-    given = site.of_all("object_store_keys")
-    keys = [key for key in given if isinstance(key, Mapping)] if isinstance(given, (list, tuple)) else []
-    for key in keys:
-        for part, (pattern, remedy) in GARAGE_KEY.items():
-            if reason := weakness(key.get(part), pattern):
-                yield Finding("secret:object_store_keys", "", f"{part} of {key.get('name')!r} in object_store_keys {reason}", remedy)
-    if not site.groups.get("prometheus") or site.of_all("thanos_objstore") or site.of_all("thanos_s3"):
-        # Thanos keeps its blocks elsewhere, or not at all.
-        return
-    own = {part: str(site.of_all(f"thanos_s3_{name}") or "") for part, name in (("id", "access_key"), ("secret", "secret_key"))}
-    if not all(own.values()):
-        return
-    for (part, (pattern, remedy)), name in zip(GARAGE_KEY.items(), ("access_key", "secret_key"), strict=True):
-        if reason := weakness(own[part], pattern):
-            yield Finding(f"secret:thanos_s3_{name}", "", f"thanos_s3_{name} {reason}", remedy)
-    if not any(all(str(key.get(part) or "") == own[part] for part in own) for key in keys):
-        problem = "object_store_keys does not have the key in thanos_s3_access_key and thanos_s3_secret_key"
-        yield Finding("secret:object_store_keys", "", problem, "add it, by referring to both")
-
-
 #: Variables that hold a secret and belong to no single component.
 SECRETS = ("thanos_s3_access_key", "thanos_s3_secret_key", "pki_ca_passphrase", "backup_grafana_token", "backup_signing_key")
 
@@ -547,8 +473,6 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     exchange,
     failure_domains,
     secrets,
-    object_store_keys,
-    object_store_buckets,
     misspelt_variables,
 )
 
@@ -565,21 +489,22 @@ def findings(check: Callable[..., Iterator[Finding]], *of: Any) -> list[Finding]
     return found
 
 
-def distinct(checked: Iterable[Iterable[Finding]]) -> list[Finding]:
-    """What one check after another has found, without what follows from a fault that one before has told: one fault is one line.
+def distinct(found: Sequence[Finding], without: Collection[str] = ()) -> list[Finding]:
+    """Each fault once: without what only follows from another one, and the same of several hosts together.
 
-    The same of several hosts is one line, too.
+    without: codes of what is not told.
     """
-    kept: list[Finding] = []
-    for found in checked:
-        told = "|".join(sorted({re.escape(its.about) for its in kept if its.about})) or "(?!)"
-        kept += [its for its in found if not re.search(rf"(?<![\w.])(?:{told})(?!\w)", f"{its.problem} {its.remedy}")]
+    faults = {its.about for its in found if its.about}
+    told = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(faults))) or '(?!)'})(?!\w)")
+    # Of what cannot be read as it is, nothing can be said as a secret.
+    hidden = {*without, *(f"secret:{name}" for name in faults)}
     alike: dict[Finding, list[str]] = {}
-    for its in kept:
-        alike.setdefault(replace(its, where=""), []).append(its.where)
+    for its in found:
+        if its.code not in hidden and (its.about or not told.search(f"{its.problem} {its.remedy}")):
+            alike.setdefault(replace(its, where=""), []).append(its.where)
     return [replace(its, where=", ".join(dict.fromkeys(hosts))) for its, hosts in alike.items()]
 
 
-def inspect(site: Site, accept: Sequence[str] = ()) -> list[Finding]:
-    """Every finding of every check, but those whose code is accepted."""
-    return [finding for check in CHECKS for finding in findings(check, site) if finding.code not in accept]
+def inspect(site: Site, checks: Iterable[Callable[[Site], Iterator[Finding]]] = CHECKS) -> list[Finding]:
+    """Every finding of every check."""
+    return [finding for check in checks for finding in findings(check, site)]

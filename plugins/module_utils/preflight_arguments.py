@@ -10,9 +10,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from ansible_collections.monitoring.ha.plugins.module_utils import durations
+from ansible_collections.monitoring.ha.plugins.module_utils.backup.settings import NAME, Remote
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import OF_NO_ROLE, Finding, Partial, Site
 
@@ -91,12 +93,12 @@ ENTRIES = {
         {"type": "dict", "required": True, "options": {"owner": {"type": "str"}, "state": STATE}},
     ),
     "backup_remotes": Entries(
-        r"[A-Za-z0-9][\w-]*",
+        NAME.pattern,
         "use letters, digits, dashes and underscores",
         {
             "type": "dict",
             "required": True,
-            "options": {"url": TEXT, **{name: {"type": "str"} for name in ("key", "known_hosts", "token", "user", "ca")}},
+            "options": {its.name: TEXT if its.name == "url" else {"type": "str"} for its in fields(Remote) if its.name != "name"},
         },
     ),
 }
@@ -111,11 +113,9 @@ class Notation:
     example: str
 
 
-#: A time as Prometheus reads it: whole numbers, the larger unit first.
-TIME = "0|(?=.)" + "".join(rf"(?:\d+{unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms"))
 #: Role → how its component reads times and sizes; "" for all others.
 TIMES = {
-    "": Notation("time with a unit", TIME, "500ms, 30s, 5m, 1h30m or 15d"),
+    "": Notation("time with a unit", durations.STRICT, "500ms, 30s, 5m, 1h30m or 15d"),
     **dict.fromkeys(("haproxy", "proxy"), Notation("time with one unit", r"\d+(?:ms|[smhd])", "500ms, 30s, 90m or 1d")),
 }
 SIZES = {

@@ -301,19 +301,16 @@ CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (
 )
 
 
-def inspect(site: Site, facts: Facts, accept: Sequence[str] = (), needed: Sequence[str] = ()) -> list[Finding]:
-    """Every finding of every check, but those whose code is accepted; none about hosts that run nothing of the stack.
+def inspect(site: Site, facts: Facts, needed: Sequence[str] = ()) -> list[Finding]:
+    """Every finding of every check; none about hosts that run nothing of the stack.
 
     needed: hosts that have to be in ``facts``.
     """
-    found: list[Finding] = []
     running = set(site.hosts)
     facts = {host: its for host, its in facts.items() if host in running}
-    if "unreachable" not in accept:
-        away = [host for host in needed if host not in facts]
-        found += [
-            Finding("unreachable", h, "it could not be looked at", f"bring it back, or leave it out with --limit 'all:!{h}'") for h in away
-        ]
-    for check in CHECKS:
-        found += [finding for finding in findings(check, site, facts) if finding.code not in accept]
-    return found
+    found = [
+        Finding("unreachable", host, "it could not be looked at", f"bring it back, or leave it out with --limit 'all:!{host}'")
+        for host in needed
+        if host not in facts
+    ]
+    return found + [finding for check in CHECKS for finding in findings(check, site, facts)]

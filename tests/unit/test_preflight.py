@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.monitoring.ha.plugins.module_utils import preflight, preflight_hosts
+from ansible_collections.monitoring.ha.plugins.module_utils import preflight, preflight_hosts, preflight_object_store
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import RESERVED, Finding, Site
@@ -100,7 +100,8 @@ def key(id_: str, secret: str) -> dict[str, Any]:
 
 
 def lines(site: Site, accept: tuple[str, ...] = ()) -> list[str]:
-    return [str(finding) for finding in preflight.inspect(site, accept)]
+    found = preflight.inspect(site, (*preflight.CHECKS, *preflight_object_store.CHECKS))
+    return [str(finding) for finding in preflight.distinct(found, accept)]
 
 
 def test_a_good_site_has_no_findings() -> None:
@@ -425,7 +426,7 @@ def test_a_host_that_is_needed_and_away_is_told() -> None:
     del found["mon2"]
     (line,) = map(str, preflight_hosts.inspect(good(), found, needed=HOSTS))
     assert line.startswith("mon2: it could not be looked at") and "--limit 'all:!mon2'" in line
-    assert preflight_hosts.inspect(good(), found, ["unreachable"], HOSTS) == []
+    assert preflight.distinct(preflight_hosts.inspect(good(), found, HOSTS), ["unreachable"]) == []
 
 
 def test_a_host_outside_of_the_stack_is_not_judged_and_hides_nothing() -> None:

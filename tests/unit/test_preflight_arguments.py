@@ -158,12 +158,12 @@ def test_what_follows_from_a_fault_is_not_told() -> None:
         Finding("x", "", "z", "set a.b"),
         Finding("x", "", "a.bc, x.a.b and a differ", "y"),
     ]
-    assert preflight.distinct([first, second]) == [*first, second[2]]
+    assert preflight.distinct([*first, *second]) == [*first, second[2]]
 
 
 def test_the_same_of_several_hosts_is_one_line() -> None:
     found = [Finding("port", host, "x_port is 0", "give a port") for host in ("mon1", "mon2")]
-    assert [str(its) for its in preflight.distinct([found])] == ["mon1, mon2: x_port is 0: give a port [port]"]
+    assert [str(its) for its in preflight.distinct(found)] == ["mon1, mon2: x_port is 0: give a port [port]"]
 
 
 def test_times_are_read_alike() -> None:
