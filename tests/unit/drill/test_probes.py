@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import yaml
+from ansible_collections.monitoring.ha.plugins.module_utils import durations
 from ansible_collections.monitoring.ha.plugins.module_utils.certificates import UTC
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import judge, ledger
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Ledger
@@ -27,7 +29,7 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.probes import 
     pages,
     query,
 )
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.rule import ALERT
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.rule import ALERT, life
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -285,6 +287,12 @@ def paged(start: Start, tls: Callable[[Answerer], Any], without: set[int], twice
             page_patience=1.0,
         )
     return found, server
+
+
+def test_an_alert_is_over_before_its_route_would_page_it_again() -> None:
+    role = Path(__file__).parents[3] / "roles" / "alertmanager" / "vars" / "main.yml"
+    again = durations.seconds(yaml.safe_load(role.read_text(encoding="utf-8"))["alertmanager_drill_route"]["repeat_interval"])
+    assert max(pages.FIRES, life("60s")) < again
 
 
 def test_alerts_are_posted_to_every_alertmanager_and_their_pages_counted(start: Start, tls: Callable[[Answerer], Any]) -> None:
