@@ -54,7 +54,10 @@ _list:
       description: Method of the check.
       type: str
     one_writer:
-      description: Whether connections to a member are cut when it fails its check, as it may not be the writer any more.
+      description: Whether only one member takes traffic at a time.
+      type: bool
+    cut:
+      description: Whether connections to a member are cut when it fails its check.
       type: bool
     tls:
       description: Whether the proxy speaks TLS, for a client that does not.

@@ -87,10 +87,11 @@ class Upstream:
     after 1.5 s. It hands bytes on: TLS and certificates are the client's own.
     each: one way for each member, instead of one for whichever is healthy.
     near: the member on the client's own host first. port, check: name of the
-    members' port, and (name of the port, path) to check with ``check_method``. one_writer: connections
-    to a member that fails its check are ended, as it may not be the writer any more. clients: components
-    on whose hosts it is needed, by default all. tls: the proxy speaks TLS with the host's certificate, for
-    clients that cannot or should not have it. settle: as a front end's.
+    members' port, and (name of the port, path) to check with ``check_method``. one_writer: as a front end's.
+    cut: connections to a member that fails its check are ended, as its clients would wait for one that hangs;
+    always where there is one writer, as it may be that no more.
+    clients: components on whose hosts it is needed, by default all. tls: the proxy speaks TLS with the host's
+    certificate, for clients that cannot or should not have it. settle: as a front end's.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Upstream:
     each: bool = False
     near: bool = True
     one_writer: bool = False
+    cut: bool = False
     clients: tuple[str, ...] = ()
     tls: bool = False
     settle: int = 0
@@ -170,6 +172,9 @@ class Component:
 
 #: Paths of the query API whose POST only reads.
 QUERIES = ("/api/v1/query", "/api/v1/query_range", "/api/v1/query_exemplars", "/api/v1/series", "/api/v1/labels", "/api/v1/format_query")
+#: What a query frontend fetches from an engine without a query, which would have to wait behind those that wait for a hung store:
+#: one that reaches none would leave its clients waiting.
+ENGINE = "/api/v1/status/buildinfo"
 #: Ready at once, a query engine that has just started takes up to two rounds of five seconds to find its stores, and leaves out
 #: what they have until then. Checks come every half second.
 STORES_FOUND = 20
@@ -290,9 +295,8 @@ COMPONENTS: dict[str, Component] = {
             config="/etc/thanos-query-frontend",
             release="thanos",
             minimum=2,
-            # The check is not a query, which would have to wait behind those that wait for a hung store. Engines have checks of their own.
-            upstreams=(Upstream("queries", "http", ("http", "/-/ready"), clients=("grafana",), tls=True),),
-            frontends=(Frontend("query", 9090, "Queries (Thanos)", reads=QUERIES, settle=STORES_FOUND),),
+            upstreams=(Upstream("queries", "http", ("http", ENGINE), clients=("grafana",), tls=True),),
+            frontends=(Frontend("query", 9090, "Queries (Thanos)", check=ENGINE, reads=QUERIES, settle=STORES_FOUND),),
         ),
         Component(
             "thanos_store",
@@ -349,8 +353,8 @@ COMPONENTS: dict[str, Component] = {
             config="/etc/garage",
             upstreams=(
                 Upstream("s3", "s3", ("s3", "/health")),
-                # Its nodes would take over a minute to notice that one has vanished, and wait for it meanwhile.
-                Upstream("rpc", "rpc", ("s3", "/alive"), each=True, near=False),
+                # Its nodes would take over a minute to notice that one has vanished or hangs, and wait for it meanwhile.
+                Upstream("rpc", "rpc", ("s3", "/alive"), each=True, near=False, cut=True),
             ),
             release="garage",
             # What it keeps where; the blocks themselves are replicated and never change.

@@ -53,17 +53,24 @@ def size(text: str | int) -> int:
 
 @dataclass
 class Api:
-    """The administration API of one node."""
+    """The administration API of one node. patience: seconds in which the others may come back, when too few of them are there to read."""
 
     client: Client
     token: str
+    patience: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
 
     def call(self, method: str, name: str, body: Any = None, **parameters: str) -> Any:
         """One call; GarageError with Garage's own words. The token appears in no message."""
         query = "&".join(f"{key}={value}" for key, value in parameters.items())
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        status, text = self.client.request(method, f"/v2/{name}" + (f"?{query}" if query else ""), data, headers)
+        path, end = f"/v2/{name}" + (f"?{query}" if query else ""), time.monotonic() + self.patience
+        while True:
+            status, text = self.client.request(method, path, data, headers)
+            if status != 503 or method != "GET" or time.monotonic() > end:
+                break
+            self.sleep(1)
         try:
             answer = json.loads(text) if text else None
         except ValueError:

@@ -230,6 +230,7 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
                     "tls": way.tls,
                     "check_method": way.check_method,
                     "one_writer": way.one_writer,
+                    "cut": way.cut or way.one_writer,
                     "settle": way.settle,
                     "servers": some,
                 }

@@ -38,8 +38,12 @@ class Cluster:
     keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     buckets: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    alone: int = 0
 
     def __call__(self, request: Request) -> Answer:
+        if self.alone:
+            self.alone -= 1
+            return Answer(b'{"message": "Internal error: Could not reach quorum of 2"}', 503)
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(b'{"message": "Forbidden: invalid token"}', 403)
         url = urllib.parse.urlparse(request.path)
@@ -238,6 +242,22 @@ def test_what_cannot_be_is_one_clear_error(api: Api, change: dict[str, Any], wor
     with pytest.raises(GarageError, match=words) as error:
         ensure(api, **change)
     assert KEY["secret"] not in str(error.value) and "c" * 64 not in str(error.value)
+
+
+def test_the_others_may_come_back_while_it_reads(api: Api, cluster: Cluster) -> None:
+    cluster.alone = 3
+    api.sleep = lambda _seconds: None
+    assert api.get("ListKeys") == []
+    cluster.alone, api.patience = 3, 0
+    with pytest.raises(GarageError, match="ListKeys: 503 Internal error: Could not reach quorum"):
+        api.get("ListKeys")
+
+
+def test_a_write_is_not_repeated(api: Api, cluster: Cluster) -> None:
+    cluster.alone = 2
+    with pytest.raises(GarageError, match="503"):
+        api.post("ImportKey", {})
+    assert cluster.alone == 1
 
 
 def test_a_wrong_token_is_said_and_not_shown(api: Api) -> None:

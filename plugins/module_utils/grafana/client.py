@@ -40,6 +40,8 @@ Query = Mapping[str, Any]
 #: What passes by itself: too many requests, and what a proxy or an instance says while something fails over.
 _PASSING = {429, 500, 502, 503, 504}
 _LONGEST_PAUSE = 15.0
+#: Bytes that are read of an answer in one go: every read may wait for whatever else this program computes at the time.
+_CHUNK = 1 << 20
 _ERRORS: dict[int, type[ApiError]] = {401: Denied, 403: Denied, 404: NotFound, 409: Conflict, 412: Conflict}
 HIDDEN = "********"
 
@@ -143,7 +145,7 @@ class Client:
             raise GrafanaError("stopped")
         timeout = min(self.connection.timeout, left)
         try:
-            answer = self._session.request(
+            with self._session.request(
                 method,
                 self.connection.url.rstrip("/") + path,
                 params=query,
@@ -151,8 +153,9 @@ class Client:
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,
-            )
-            content = answer.content
+                stream=True,
+            ) as answer:
+                content = b"".join(answer.iter_content(_CHUNK))
         except (requests.RequestException, OSError) as error:
             # The next request may go to another instance.
             self._session.cookies.clear()
