@@ -40,8 +40,6 @@ Query = Mapping[str, Any]
 #: What passes by itself: too many requests, and what a proxy or an instance says while something fails over.
 _PASSING = {429, 500, 502, 503, 504}
 _LONGEST_PAUSE = 15.0
-#: Bytes that are read of an answer in one go: every read may wait for whatever else this program computes at the time.
-_CHUNK = 1 << 20
 _ERRORS: dict[int, type[ApiError]] = {401: Denied, 403: Denied, 404: NotFound, 409: Conflict, 412: Conflict}
 HIDDEN = "********"
 
@@ -145,7 +143,7 @@ class Client:
             raise GrafanaError("stopped")
         timeout = min(self.connection.timeout, left)
         try:
-            with self._session.request(
+            answer = self._session.request(
                 method,
                 self.connection.url.rstrip("/") + path,
                 params=query,
@@ -153,9 +151,8 @@ class Client:
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,
-                stream=True,
-            ) as answer:
-                content = b"".join(answer.iter_content(_CHUNK))
+            )
+            content = answer.content
         except (requests.RequestException, OSError) as error:
             # The next request may go to another instance.
             self._session.cookies.clear()
