@@ -23,7 +23,7 @@ for version in 12.4.0 12.4.1; do
   rm -rf /tmp/deb; mkdir -p /tmp/deb/DEBIAN /tmp/deb/usr/share /tmp/deb/lib/systemd/system
   cp -aL /opt/monitoring-ha/grafana/current /tmp/deb/usr/share/grafana
   echo "$version" > /tmp/deb/usr/share/grafana/PACKAGED
-  touch /tmp/deb/usr/share/grafana/bin/grafana
+  touch -d "2026-01-01 ${{version##*.}} days" /tmp/deb/usr/share/grafana/bin/grafana
   printf '[Service]\\nExecStart=/usr/share/grafana/bin/grafana server\\n[Install]\\nWantedBy=multi-user.target\\n' \\
     > /tmp/deb/lib/systemd/system/grafana-server.service
   printf 'Package: grafana\\nVersion: %s\\nArchitecture: all\\nMaintainer: nobody <a@example.org>\\nDescription: it\\n' "$version" \\
