@@ -143,16 +143,17 @@ def test_another_setting_restarts_one_member_after_the_other(stack: Stack) -> No
 
 
 def test_a_renewed_certificate_is_taken_in_without_a_restart(stack: Stack) -> None:
-    def shown() -> str:
+    def shown() -> dict[str, str]:
         context = ssl.create_default_context(cafile=stack.endpoints["ca"])
         with contextlib.closing(galera.connect(stack, tls=context)) as connection:
-            return str(connection._sock.getpeercert()["serialNumber"])
+            return dict(connection._sock.getpeercert())
 
     before, running = shown(), [stack.run(host, "systemctl show -p InvocationID mariadb") for host in HOSTS]
-    # Every certificate is renewed whose life is not of the length that is asked for.
-    done = play("site", "--tags", "pki,data", variables={"pki_days": 80})
+    # Every certificate is renewed whose life is longer than what is asked for.
+    life = ssl.cert_time_to_seconds(before["notAfter"]) - ssl.cert_time_to_seconds(before["notBefore"])
+    done = play("site", "--tags", "pki,data", variables={"pki_days": int(life / 86400) - 1})
     assert done.code == 0, done.output
-    wait_for("another certificate", lambda: shown() != before, 30)
+    wait_for("another certificate", lambda: shown()["serialNumber"] != before["serialNumber"], 30)
     assert running == [stack.run(host, "systemctl show -p InvocationID mariadb") for host in HOSTS]
     assert galera.healthy(stack)
 
