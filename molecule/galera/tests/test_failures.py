@@ -185,10 +185,14 @@ def test_a_writer_that_is_taken_out_by_hand_hands_over(stack: Stack) -> None:
     old = galera.writer(stack)
     with galera.writing(stack) as writer:
         stack.run(old, "mariadb -e 'SET GLOBAL wsrep_desync=ON'")
-        wait_for("another writer", lambda: galera.writer(stack) not in ("", old), 30)
-        writer.until_written(30)
-        assert set(galera.behind(stack)) == {galera.writer(stack)}
-        stack.run(old, "mariadb -e 'SET GLOBAL wsrep_desync=OFF'")
+        try:
+            wait_for("another writer", lambda: galera.writer(stack) not in ("", old), 30)
+            # What it still accepts until two checks have failed is everybody's.
+            wait_for("traffic for nobody else", lambda: set(galera.behind(stack)) == {galera.writer(stack)}, 10)
+            writer.until_written(30)
+            assert set(galera.behind(stack)) == {galera.writer(stack)}
+        finally:
+            stack.run(old, "mariadb -e 'SET GLOBAL wsrep_desync=OFF'")
     writer.judge(galera.kept(stack), f"{old} is taken out by hand", HOST_LOST)
 
 
