@@ -61,7 +61,6 @@ class Writer:
         except OSError as error:
             raise TreeError(f"{dest}: {error.strerror}") from error
         self.digests: dict[str, str] = {}
-        self._made: set[Path] = set()
 
     def __enter__(self) -> Writer:
         return self
@@ -76,9 +75,7 @@ class Writer:
         self.digests[path] = sha256(content)
         target = self.staged / path
         try:
-            if target.parent not in self._made:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._made.add(target.parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
         except OSError as error:
             raise TreeError(f"{path}: {error.strerror}") from error
