@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,3 +61,16 @@ def test_of_one_that_hangs_systemd_hears_nothing(tmp_path: Path) -> None:
         told.settimeout(3)
         with pytest.raises(TimeoutError):
             told.recv(100)
+
+
+def test_one_that_cannot_be_told_for_a_while_is_told_later(tmp_path: Path) -> None:
+    """The watch would otherwise end, and systemd would end what works."""
+    with watched(tmp_path, b"Name: HAProxy\n") as told:
+        told.settimeout(30)
+        assert told.recv(100) == b"WATCHDOG=1"
+        (tmp_path / "notify.sock").rename(tmp_path / "elsewhere.sock")
+        time.sleep(3)
+        while select.select([told], [], [], 0)[0]:
+            told.recv(100)
+        (tmp_path / "elsewhere.sock").rename(tmp_path / "notify.sock")
+        assert told.recv(100) == b"WATCHDOG=1"

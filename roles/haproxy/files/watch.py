@@ -4,6 +4,7 @@ Runs beside HAProxy in its service, which has ``WatchdogSec``. SOCKET is that of
 on to the process that does the work.
 """
 
+import contextlib
 import os
 import socket
 import sys
@@ -26,8 +27,11 @@ def answers(path: str) -> bool:
 
 
 def tell(words: bytes, address: str) -> None:
-    """Says something to systemd. address: as in ``NOTIFY_SOCKET``."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as telling:
+    """Says something to systemd; what does not arrive, as while systemd starts itself anew, is said again a second later.
+
+    address: as in ``NOTIFY_SOCKET``.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as telling, contextlib.suppress(OSError):
         telling.sendto(words, address.replace("@", "\0", 1))
 
 
