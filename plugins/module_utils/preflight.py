@@ -9,6 +9,7 @@ the object store in ``preflight_object_store``, what the hosts themselves say in
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -256,6 +257,22 @@ def ports(site: Site) -> Iterator[Finding]:
                 yield Finding("port", host, problem, remedy)
 
 
+def ports_of_roles(site: Site) -> Iterator[Finding]:
+    """What a role is told of its own port is what everybody else is told. Other faults of a port are told by ``ports``."""
+    for host in site.hosts:
+        variables = site.hostvars[host]
+        for c in site.present():
+            variable, name = f"{c.name}_port", next(iter(c.ports), "")
+            known = name and variable in site.options.get(c.role, {})
+            if not known or variable not in variables or host not in site.members(c):
+                continue
+            with contextlib.suppress(topology.TopologyError):
+                everybody, own = topology.port_number(c, name, variables), str(variables[variable])
+                if own != str(everybody):
+                    problem = f"{variable} is {own}, and everybody else looks for {c.title} at {everybody}"
+                    yield Finding(variable, host, problem, f"set {c.name}_{name}_port instead, for all")
+
+
 def replicas(site: Site) -> Iterator[Finding]:
     """Deduplication needs a label that tells replicas apart."""
     labels: dict[str, str] = {}
@@ -467,6 +484,7 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     cluster,
     addresses,
     ports,
+    ports_of_roles,
     replicas,
     receivers,
     notification_intervals,

@@ -41,7 +41,7 @@ def good() -> Site:
     hostvars: dict[str, dict[str, Any]] = {h: {"ha_address": f"192.0.2.1{n}", **copy.deepcopy(common)} for n, h in enumerate(HOSTS, 1)}
     names = ("thanos_s3", "thanos_s3_access_key", "thanos_s3_secret_key", "thanos_objstore", "thanos_query_frontend_downstream")
     thanos: dict[str, Any] = {name: {} for name in names}
-    prometheus: dict[str, Any] = {"prometheus_retention_time": {"type": "str"}}
+    prometheus: dict[str, Any] = {"prometheus_retention_time": {"type": "str"}, "prometheus_port": {"type": "int"}}
     options = {"prometheus": prometheus, "haproxy": {"haproxy_users": {}}, "thanos": thanos}
     return Site(groups, {**hostvars, "elsewhere": {}}, options, frozenset({"prometheus_tree"}))
 
@@ -129,6 +129,10 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     "ports clash": (on("mon1", prometheus_http_port=9093), ["mon1: ", "Alertmanager", "Prometheus", "192.0.2.11:9093", "_http_port"]),
     "front ends clash": (everywhere(ha_virtual_address=""), ["front end query", "Prometheus", ":9090", "haproxy_query_port"]),
     "no port": (on("mon1", prometheus_http_port="web"), ["mon1: ", "prometheus_http_port is 'web'", "1 to 65535"]),
+    "a port for one role": (
+        on("mon1", prometheus_port=9091),
+        ["mon1: prometheus_port is 9091", "looks for Prometheus at 9090", "set prometheus_http_port instead"],
+    ),
     "replicas alike": (
         everywhere(prometheus_replica="a"),
         ["mon2: prometheus_replica is 'a', as on mon1", "give each replica another one"],
@@ -253,6 +257,7 @@ GOOD: dict[str, Change] = {
     "variable beside another": everywhere(prometheus_retention_time="1d", promethues_retention_time="1d"),
     "bucket": everywhere(object_store_buckets=[{"name": "thanos", "keys": {"thanos": ["read", "write"]}}]),
     "a port of its own": everywhere(prometheus_http_port=19090),
+    "a port named twice": everywhere(prometheus_http_port=19090, prometheus_port="19090"),
     "what a task registers": on("mon1", prometheus_tree={}),
     "another bucket": everywhere(thanos_objstore={"type": "S3"}, thanos_s3_access_key="", thanos_s3_secret_key=""),
     "another store of one's own": everywhere(thanos_s3="s3.example.org", thanos_s3_access_key="minio", thanos_s3_secret_key="Zei7ohPhahm4"),
