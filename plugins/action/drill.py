@@ -33,8 +33,7 @@ class ActionModule(ActionBase):
         step = str(its.pop("step", ""))
         if step not in conduct.STEPS:
             raise AnsibleActionFail(f"drill: step is one of {', '.join(conduct.STEPS)}")
-        mine = values["hostvars"][values["inventory_hostname"]]
-        stack = Stack(values["groups"], values["hostvars"], mine, str(Path(str(its.pop("pki_directory"))).absolute()))
+        stack = Stack(values["groups"], values["hostvars"], str(Path(str(its.pop("pki_directory"))).absolute()))
         started = time.time()
         try:
             options = conduct.Options.of({**its, "check": self._task.check_mode})

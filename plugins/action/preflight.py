@@ -13,10 +13,12 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.module_utils import (
     preflight,
+    preflight_alertmanager,
     preflight_arguments,
     preflight_databases,
     preflight_hosts,
     preflight_object_store,
+    preflight_secrets,
 )
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
 from ansible_collections.monitoring.ha.plugins.plugin_utils import backup, grafana, lock
@@ -112,6 +114,8 @@ def versions(site: Site) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     *preflight_arguments.CHECKS,
     *preflight.CHECKS,
+    *preflight_secrets.CHECKS,
+    *preflight_alertmanager.CHECKS,
     versions,
     *preflight_databases.CHECKS,
     *preflight_object_store.CHECKS,

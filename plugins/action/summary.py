@@ -33,11 +33,10 @@ class ActionModule(ActionBase):
         pki = os.path.abspath(str(self._task.args.get("pki_directory") or ""))
         file = str(self._task.args.get("file") or "")
         hostvars = once(values["hostvars"])
-        mine = hostvars[values["inventory_hostname"]]
         try:
             away = [host for host in values["ansible_play_hosts_all"] if host not in values["ansible_play_hosts"]]
-            lines = summary.table(values["groups"], hostvars, mine, pki, away)
-            data = summary.endpoints(values["groups"], hostvars, mine, pki)
+            lines = summary.table(values["groups"], hostvars, pki, away)
+            data = summary.endpoints(values["groups"], hostvars, pki)
         except topology.TopologyError as error:
             raise AnsibleActionFail(str(error)) from error
         display.display("\n".join(["", *lines, ""]))

@@ -69,7 +69,7 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError(f"no front end {', '.join(sorted(unknown))}; there are: {', '.join(topology.frontend_names())}")
         try:
             hostvars = once(values["hostvars"])
-            found = topology.frontends(values["groups"], hostvars, hostvars[values["inventory_hostname"]])
+            found = topology.frontends(values["groups"], hostvars)
         except topology.TopologyError as error:
             raise AnsibleLookupError(str(error)) from error
         return [f for f in found if not terms or f["name"] in terms]

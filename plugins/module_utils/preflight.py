@@ -3,8 +3,8 @@
 """What can be known before a host is touched: from the inventory alone.
 
 Every check is a function of the topology that yields findings; all of them run,
-so that one run tells everything. The form of values is in ``preflight_arguments``, databases are in ``preflight_databases``,
-the object store in ``preflight_object_store``, what the hosts themselves say in ``preflight_hosts``.
+so that one run tells everything. The form of values is in ``preflight_arguments``, what the hosts themselves say in
+``preflight_hosts``, and what is about one kind of thing in a module of its name (``preflight_secrets``, ``preflight_databases``, …).
 """
 
 from __future__ import annotations
@@ -16,13 +16,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
-from ansible_collections.monitoring.ha.plugins.module_utils import durations, topology
+from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component, Port
 
-#: Passwords that everybody tries first.
-WEAK = {"admin", "password", "passw0rd", "changeme", "change_me", "secret", "grafana", "prometheus", "monitoring", "default", "letmein"}
-WEAK |= {"change_me_to_a_random_secret", "sw2ycwtib9zpoohopsmm", "1ce24b6e", "12345678", "qwertyuiop"}
-PASSWORD_LENGTH = 12
 #: Names of hosts that certificates on the controller use for themselves.
 RESERVED = {"controller", "virtual", "localhost"}
 #: Variables of the inventory that belong to no role, described as the roles' are.
@@ -288,70 +284,26 @@ def replicas(site: Site) -> Iterator[Finding]:
         labels[label] = host
 
 
-def routes(
-    route: Mapping[str, Any], inherited: str, path: str = "alertmanager_config.route"
-) -> Iterator[tuple[str, Mapping[str, Any], str]]:
-    """(path, route, group_interval) of a route and everything below it."""
-    interval = str(route.get("group_interval", inherited))
-    yield path, route, interval
-    children = route.get("routes")
-    for number, child in enumerate(children if isinstance(children, (list, tuple)) else ()):
-        if isinstance(child, Mapping):
-            yield from routes(child, interval, f"{path}.routes[{number}]")
+#: Variable → group whose hosts do something in each other's place, and have to agree about it.
+AGREED = {
+    "ha_cluster": "all",
+    "haproxy_users": "load_balancer",
+    **{f"haproxy_{name}_port": "load_balancer" for name in topology.frontend_names()},
+    "alertmanager_config": "alertmanager",
+    "grafana_database": "grafana",
+}
 
 
-def receivers(site: Site) -> Iterator[Finding]:
-    """Every page has a receiver. Alertmanager says so, too, but when most of the stack has been set up."""
-    config = site.of_all("alertmanager_config")
-    if not isinstance(config, Mapping) or not site.groups.get("alertmanager"):
-        return
-    root, given = config.get("route"), config.get("receivers")
-    if not isinstance(root, Mapping) or not root.get("receiver"):
-        yield Finding("receiver", "", "alertmanager_config.route has no receiver", "write route: {receiver: name, …}")
-        return
-    names = [str(its.get("name")) for its in given if isinstance(its, Mapping)] if isinstance(given, (list, tuple)) else []
-    for path, route, _interval in routes(root, ""):
-        name = route.get("receiver")
-        if name is not None and str(name) not in names:
-            remedy = f"add it to alertmanager_config.receivers{', or name one of ' + ', '.join(names) if names else ''}"
-            yield Finding("receiver", "", f"{path}.receiver is {str(name)!r}, which is not there", remedy)
-
-
-def notification_intervals(site: Site) -> Iterator[Finding]:
-    """A member that waits for those before it must not wait past its own next turn: it would notify of what is long resolved."""
-    config = site.of_all("alertmanager_config")
-    count = len(site.groups.get("alertmanager", []))
-    if not isinstance(config, Mapping) or not isinstance(config.get("route"), Mapping) or count < 2:
-        return
-    try:
-        wait = (count - 1) * durations.seconds(site.of_all("alertmanager_peer_timeout") or "15s")
-    except ValueError as error:
-        yield Finding("group_interval", "", f"alertmanager_peer_timeout: {error}", "correct it")
-        return
-    for path, _route, interval in routes(config["route"], "5m"):
-        try:
-            long_enough = durations.seconds(interval) > wait
-        except ValueError as error:
-            yield Finding("group_interval", "", f"{path}.group_interval: {error}", "correct it")
-            continue
-        if not long_enough:
-            remedy = f"make it longer than {wait:g}s (members but one, times alertmanager_peer_timeout), or that timeout shorter"
-            yield Finding("group_interval", "", f"group_interval {interval} of {path} lets members page twice", remedy)
-
-
-def exchange(site: Site) -> Iterator[Finding]:
-    """A member has to hear of a page, gossip's loss included, before its own turn to send it."""
-    if len(site.groups.get("alertmanager", [])) < 2:
-        return
-    names = ("alertmanager_exchange_interval", "alertmanager_peer_timeout")
-    try:
-        often, turn = (durations.seconds(site.of_all(name) or default) for name, default in zip(names, ("5s", "15s"), strict=True))
-    except ValueError as error:
-        yield Finding("exchange_interval", "", f"one of {', '.join(names)}: {error}", "correct it")
-        return
-    if often >= turn:
-        remedy = f"make it shorter than alertmanager_peer_timeout, {turn:g}s"
-        yield Finding("exchange_interval", "", f"alertmanager_exchange_interval {often:g}s lets members page twice", remedy)
+def alike(site: Site) -> Iterator[Finding]:
+    """Whichever of several hosts serves, clients find the same."""
+    for variable, group in AGREED.items():
+        hosts = topology.stack_hosts(site.groups) if group == "all" else site.groups.get(group, [])
+        values = {host: site.hostvars[host].get(variable) for host in hosts}
+        for host in hosts[1:]:
+            if values[host] != values[hosts[0]] and str(values[host]) != str(values[hosts[0]]):
+                yield Finding(
+                    f"differs:{variable}", host, f"{variable} is not what it is on {hosts[0]}", f"set it once, for the group {group}"
+                )
 
 
 def failure_domains(site: Site) -> Iterator[Finding]:
@@ -382,75 +334,6 @@ def failure_domains(site: Site) -> Iterator[Finding]:
             what = "the majority" if c.majority else "all"
             remedy = f"spread its hosts over {'three' if c.majority else 'two'} domains, as failure_domain names them"
             yield Finding(f"failure_domain:{c.group}", "", f"{what} of {c.group} is in failure domain {largest!r}", remedy)
-
-
-def weakness(value: Any, pattern: str) -> str:
-    """Why a secret is none; empty when it is. The value appears in no message."""
-    text = "" if value is None else str(value)
-    if not text:
-        return "is missing"
-    if text.lower() in WEAK or len(set(text)) < 4:
-        return "is one that everybody tries"
-    return "" if re.fullmatch(pattern, text, re.DOTALL) else "is too short or of the wrong form"
-
-
-def secrets(site: Site) -> Iterator[Finding]:
-    """Secrets are there, and are some."""
-    for c in site.present():
-        for secret in c.secrets:
-            reasons = {weakness(site.hostvars[h].get(secret.variable), secret.pattern) for h in site.members(c)} - {""}
-            for reason in sorted(reasons):
-                yield Finding(f"secret:{secret.variable}", "", f"{secret.variable} {reason}", secret.remedy)
-            if len({str(site.hostvars[h].get(secret.variable)) for h in site.members(c)}) > 1:
-                yield Finding(
-                    f"secret:{secret.variable}",
-                    "",
-                    f"{secret.variable} differs between the hosts of {c.group}",
-                    "set it once, for the group",
-                )
-    if site.groups.get("load_balancer"):
-        users = site.of_all("haproxy_users") or {}
-        people = [offer.name for offer, _component in topology.offers(site.groups).values() if offer.users]
-        if people and not users:
-            yield Finding(
-                "secret:haproxy_users",
-                "",
-                f"haproxy_users is empty, so that nobody may see {', '.join(people)}",
-                "set it to a user name and a password",
-            )
-        for name, password in users.items() if isinstance(users, Mapping) else ():
-            reason = weakness(password, f".{{{PASSWORD_LENGTH},}}")
-            if reason:
-                yield Finding(
-                    "secret:haproxy_users",
-                    "",
-                    f"the password of {name!r} in haproxy_users {reason}",
-                    f"give it at least {PASSWORD_LENGTH} characters",
-                )
-    if site.groups.get("prometheus") and not site.of_all("thanos_objstore") and site.groups.get("object_store"):
-        for variable in ("thanos_s3_access_key", "thanos_s3_secret_key"):
-            if not site.of_all(variable):
-                yield Finding(f"secret:{variable}", "", f"{variable} is missing", "set it to what object_store_keys declares for Thanos")
-
-
-#: Variables that hold a secret and belong to no single component.
-SECRETS = ("thanos_s3_access_key", "thanos_s3_secret_key", "pki_ca_passphrase", "backup_grafana_token", "backup_signing_key")
-
-
-def values_of_secrets(site: Site) -> Iterator[tuple[str, str]]:
-    """(variable, value) of everything that is a secret."""
-    for c in site.present():
-        yield from ((s.variable, str(site.hostvars[h].get(s.variable) or "")) for s in c.secrets for h in site.members(c))
-    users = site.of_all("haproxy_users")
-    yield from (("haproxy_users", str(password)) for password in (users.values() if isinstance(users, Mapping) else ()))
-    for variable in ("postgresql_users", "mariadb_users"):
-        users = site.of_all(variable)
-        entries = [its for its in users.values() if isinstance(its, Mapping)] if isinstance(users, Mapping) else []
-        yield from ((variable, str(its.get("password") or "")) for its in entries)
-    remotes = site.of_all("backup_remotes")
-    entries = [its for its in remotes.values() if isinstance(its, Mapping)] if isinstance(remotes, Mapping) else []
-    yield from (("backup_remotes", str(its.get(name) or "")) for its in entries for name in ("key", "token"))
-    yield from ((name, str(site.of_all(name) or "")) for name in SECRETS)
 
 
 def misspelt_variables(site: Site) -> Iterator[Finding]:
@@ -486,11 +369,8 @@ CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     ports,
     ports_of_roles,
     replicas,
-    receivers,
-    notification_intervals,
-    exchange,
+    alike,
     failure_domains,
-    secrets,
     misspelt_variables,
 )
 

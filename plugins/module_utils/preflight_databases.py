@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils.preflight import PASSWORD_LENGTH, Finding, Site, weakness
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight_secrets import PASSWORD_LENGTH, weakness
 
 
 @dataclass(frozen=True)

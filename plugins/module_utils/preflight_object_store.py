@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils.garage import PERMISSIONS, GarageError, size
-from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, weakness
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight_secrets import weakness
 
 #: What Garage takes for the id and the secret of a key, and how to make one.
 GARAGE_KEY = {

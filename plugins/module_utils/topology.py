@@ -153,21 +153,31 @@ def frontend_port(offer: Frontend, variables: Mapping[str, Any]) -> int:
     return number_of(f"haproxy_{offer.name}_port", variables, offer.number)
 
 
-def frontends(
-    groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """What the load balancers publish, as plain data; nothing without a load balancer.
+def of_member(
+    name: str, variable: str, groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]], default: Any = None
+) -> Any:
+    """A variable of component ``name``, as its first member has it: other hosts need not have it.
+
+    ``default`` where there is no member, and for one that is not set.
+    """
+    hosts = members(component(name), groups)
+    value = hostvars[hosts[0]].get(variable) if hosts and hosts[0] in hostvars else None
+    return default if value in (None, "") else value
+
+
+def frontends(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the load balancers publish, as plain data; nothing without a load balancer. Their variables say at which ports.
 
     ``endpoints``: where clients reach it, that is the virtual address, else every
     load balancer. ``members``: the endpoints behind it, ``check`` being the port of their health check.
     """
     balancers = list(groups.get("load_balancer", []))
-    virtual = canonical(variables.get("ha_virtual_address"))
+    virtual = canonical(of_member("load_balancer", "ha_virtual_address", groups, hostvars))
     if virtual and not is_address(virtual):
         raise TopologyError(f"ha_virtual_address is {virtual!r}, not an IP address")
     found = []
     for offer, comp in offers(groups).values() if balancers else ():
-        number = frontend_port(offer, variables)
+        number = frontend_port(offer, hostvars[balancers[0]])
         scheme = "https" if offer.mode == "http" else comp.ports[offer.port].scheme
         places = [("virtual", virtual)] if virtual else [(h, host_address(h, hostvars[h])) for h in balancers]
         where = [Endpoint(host, address, number, scheme, comp.name).as_dict() for host, address in places]

@@ -20,7 +20,8 @@ from typing import Any
 
 import yaml
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
-from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, weakness
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight_secrets import weakness
 from ansible_collections.monitoring.ha.plugins.plugin_utils.lock import ROOT
 
 OPTIONS = ROOT / "roles" / "grafana" / "files" / "options.yml"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import preflight_databases, topology
@@ -14,19 +15,19 @@ from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COM
 def endpoints(
     groups: Mapping[str, Sequence[str]],
     hostvars: Mapping[str, Mapping[str, Any]],
-    variables: Mapping[str, Any],
     pki: str,
 ) -> dict[str, Any]:
     """Addresses, URLs and credentials; parts that the inventory lacks are left out. It holds passwords."""
-    fronts = {front["name"]: front for front in topology.frontends(groups, hostvars, variables)}
-    users = variables.get("haproxy_users") or {}
+    fronts = {front["name"]: front for front in topology.frontends(groups, hostvars)}
+    of = partial(topology.of_member, groups=groups, hostvars=hostvars)
+    users = of("load_balancer", "haproxy_users", default={})
     user = next(iter(users), "")
     login = {"user": user, "password": str(users[user])} if user else {}
     hosts = sorted({h for c in COMPONENTS.values() for h in topology.members(c, groups)}, key=list(groups["all"]).index)
     found: dict[str, Any] = {
         "ca": f"{pki}/ca.pem",
         "client": {"certificate": f"{pki}/hosts/controller/host.pem", "key": f"{pki}/hosts/controller/host.key"},
-        "vip": str(variables.get("ha_virtual_address") or ""),
+        "vip": str(of("load_balancer", "ha_virtual_address", default="")),
         "hosts": {host: {"address": topology.host_address(host, hostvars[host])} for host in hosts},
         "prometheus": [{"host": e.host, "url": e.url} for e in topology.endpoints("prometheus", groups, hostvars)],
     }
@@ -36,12 +37,12 @@ def endpoints(
     if "s3" in fronts:
         found["object_store"] = {
             "url": fronts["s3"]["url"],
-            "bucket": str(variables.get("thanos_s3_bucket") or "thanos"),
-            "access_key": str(variables.get("thanos_s3_access_key") or ""),
-            "secret_key": str(variables.get("thanos_s3_secret_key") or ""),
+            "bucket": str(of("thanos_sidecar", "thanos_s3_bucket", default="thanos")),
+            "access_key": str(of("thanos_sidecar", "thanos_s3_access_key", default="")),
+            "secret_key": str(of("thanos_sidecar", "thanos_s3_secret_key", default="")),
         }
     for role in ("postgresql", "mariadb"):
-        databases = preflight_databases.present(variables.get(f"{role}_databases") or {})
+        databases = preflight_databases.present(of(role, f"{role}_databases", default={}))
         if role in fronts and databases:
             name, its = next(iter(databases.items()))
             where = fronts[role]["endpoints"][0]
@@ -50,14 +51,12 @@ def endpoints(
                 "port": where["port"],
                 "database": name,
                 "user": its["owner"],
-                "password": str(variables[f"{role}_users"][its["owner"]]["password"]),
+                "password": str(of(role, f"{role}_users")[its["owner"]]["password"]),
             }
     if "grafana" in fronts:
-        # Of the instances' own variables, as those of other hosts need not have them.
-        its = hostvars[topology.members(COMPONENTS["grafana"], groups)[0]]
-        user, password = str(its.get("grafana_admin_user") or "admin"), str(its.get("grafana_admin_password") or "")
+        user, password = (str(of("grafana", f"grafana_admin_{name}", default=its)) for name, its in (("user", "admin"), ("password", "")))
         found["grafana"] = {"url": fronts["grafana"]["url"], "user": user, "password": password}
-    for name, more in (variables.get("ha_endpoints") or {}).items():
+    for name, more in (hostvars[hosts[0]].get("ha_endpoints") or {} if hosts else {}).items():
         if name in found:
             found[name] |= more
     return {key: value for key, value in found.items() if value}
@@ -66,7 +65,6 @@ def endpoints(
 def table(
     groups: Mapping[str, Sequence[str]],
     hostvars: Mapping[str, Mapping[str, Any]],
-    variables: Mapping[str, Any],
     pki: str,
     away: Sequence[str] = (),
 ) -> list[str]:
@@ -77,8 +75,8 @@ def table(
         if members:
             shown = ", ".join(members) if len(members) <= 6 else f"{', '.join(members[:5])} and {len(members) - 5} more"
             lines.append(f"  {component.title:24} {shown}")
-    fronts = topology.frontends(groups, hostvars, variables)
-    users = ", ".join(variables.get("haproxy_users") or {})
+    fronts = topology.frontends(groups, hostvars)
+    users = ", ".join(topology.of_member("load_balancer", "haproxy_users", groups, hostvars, {}))
     if fronts:
         lines.append("How to open it")
         for front in fronts:

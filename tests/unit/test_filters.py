@@ -90,17 +90,18 @@ GROUPS: dict[str, list[str]] = {
     "monitored": ["lb1", "mon1", "mon2"],
     "object_store": ["mon1"],
 }
-HOSTVARS = {name: {"ha_address": f"192.0.2.{number}"} for number, name in enumerate(GROUPS["all"], start=1)}
-VARIABLES = {
-    "ha_virtual_address": "192.0.2.100",
-    "haproxy_users": {"admin": "open-sesame"},
-    "thanos_s3_access_key": "GK1",
-    "thanos_s3_secret_key": "hidden",
+# Each variable where it belongs, and nowhere else.
+VARIABLES: dict[str, dict[str, Any]] = {
+    "lb1": {"ha_virtual_address": "192.0.2.100", "haproxy_users": {"admin": "open-sesame"}},
+    "mon1": {"thanos_s3_access_key": "GK1", "thanos_s3_secret_key": "hidden"},
+}
+HOSTVARS: dict[str, dict[str, Any]] = {
+    name: {"ha_address": f"192.0.2.{number}", **VARIABLES.get(name, {})} for number, name in enumerate(GROUPS["all"], start=1)
 }
 
 
 def test_the_summary_for_programs() -> None:
-    found = summary.endpoints(GROUPS, HOSTVARS, VARIABLES, "/pki")
+    found = summary.endpoints(GROUPS, HOSTVARS, "/pki")
     assert found["query"] == {"url": "https://192.0.2.100:9090", "user": "admin", "password": "open-sesame"}
     assert list(found["hosts"]) == ["lb1", "mon1", "mon2"]
     assert [replica["url"] for replica in found["prometheus"]] == ["https://192.0.2.2:9090", "https://192.0.2.3:9090"]
@@ -112,23 +113,24 @@ def test_the_summary_leaves_out_a_database_that_goes() -> None:
     groups = {**GROUPS, "postgresql": ["mon1", "mon2"], "etcd": ["mon1"]}
     users = {"grafana": {"password": "hidden"}, "passing": {"state": "absent"}}
     databases = {"passing": {"owner": "passing", "state": "absent"}, "grafana": {"owner": "grafana"}}
-    found = summary.endpoints(groups, HOSTVARS, {**VARIABLES, "postgresql_users": users, "postgresql_databases": databases}, "/pki")
-    assert found["postgresql"]["database"] == "grafana"
+    mon1 = {**HOSTVARS["mon1"], "postgresql_users": users, "postgresql_databases": databases}
+    found = summary.endpoints(groups, {**HOSTVARS, "mon1": mon1}, "/pki")
+    assert (found["postgresql"]["database"], found["postgresql"]["password"]) == ("grafana", "hidden")
 
 
 def test_the_summary_for_people_has_no_password() -> None:
-    text = "\n".join(summary.table(GROUPS, HOSTVARS, VARIABLES, "/pki"))
+    text = "\n".join(summary.table(GROUPS, HOSTVARS, "/pki"))
     assert "https://192.0.2.100:9090" in text and "as admin" in text and "mon1, mon2" in text
     assert "open-sesame" not in text and "hidden" not in text and "Alertmanager" not in text
 
 
 def test_a_long_list_of_hosts_is_cut() -> None:
     groups = {"all": [f"h{n}" for n in range(9)], "monitored": [f"h{n}" for n in range(9)]}
-    assert "h0, h1, h2, h3, h4 and 4 more" in "\n".join(summary.table(groups, {}, {}, "/pki"))
+    assert "h0, h1, h2, h3, h4 and 4 more" in "\n".join(summary.table(groups, {}, "/pki"))
 
 
 def test_hosts_that_the_run_has_lost_are_told_last() -> None:
-    assert summary.table(GROUPS, HOSTVARS, VARIABLES, "/pki", ["h7"])[-1].startswith("Not as the inventory says: h7;")
+    assert summary.table(GROUPS, HOSTVARS, "/pki", ["h7"])[-1].startswith("Not as the inventory says: h7;")
 
 
 def test_installed_packages_by_what_the_database_says() -> None:

@@ -97,7 +97,7 @@ def test_the_writer_is_reached_by_the_proxy_and_the_load_balancers() -> None:
     (way,) = [way for way in topology.upstreams(its.groups, its.hostvars, "a") if way["kind"] == "mysql"]
     assert way["one_writer"] and way["check"] == "/writer" and way["local"].endswith(":3306")
     assert [server["check"] for server in way["servers"]] == [9105] * 3
-    (front,) = [front for front in topology.frontends(its.groups, its.hostvars, {}) if front["name"] == "mariadb"]
+    (front,) = [front for front in topology.frontends(its.groups, its.hostvars) if front["name"] == "mariadb"]
     assert front["url"] == "mysql://192.0.2.2:3306" and front["one_writer"] and len(front["members"]) == 3
 
 

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.monitoring.ha.plugins.module_utils import preflight, preflight_hosts, preflight_object_store
+from ansible_collections.monitoring.ha.plugins.module_utils import (
+    preflight,
+    preflight_alertmanager,
+    preflight_hosts,
+    preflight_object_store,
+    preflight_secrets,
+)
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import RESERVED, Finding, Site
@@ -100,7 +106,9 @@ def key(id_: str, secret: str) -> dict[str, Any]:
 
 
 def lines(site: Site, accept: tuple[str, ...] = ()) -> list[str]:
-    found = preflight.inspect(site, (*preflight.CHECKS, *preflight_object_store.CHECKS))
+    found = preflight.inspect(
+        site, (*preflight.CHECKS, *preflight_secrets.CHECKS, *preflight_alertmanager.CHECKS, *preflight_object_store.CHECKS)
+    )
     return [str(finding) for finding in preflight.distinct(found, accept)]
 
 
@@ -127,6 +135,16 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     "virtual address is a name": (everywhere(ha_virtual_address="vip"), ["ha_virtual_address is 'vip'", "set it to a free address"]),
     "two virtual addresses": (on("mon2", ha_virtual_address="192.0.2.99"), ["ha_virtual_address differs", "for the group all"]),
     "ports clash": (on("mon1", prometheus_http_port=9093), ["mon1: ", "Alertmanager", "Prometheus", "192.0.2.11:9093", "_http_port"]),
+    "load balancers that differ": (
+        on("mon2", haproxy_users={"admin": "another-one-of-them"}),
+        ["mon2: haproxy_users is not what it is on mon1", "for the group load_balancer", "[differs:haproxy_users]"],
+    ),
+    "front ends at two ports": (on("mon3", haproxy_query_port=9999), ["mon3: haproxy_query_port is not what it is on mon1", "set it once"]),
+    "two stacks": (on("mon3", ha_cluster="other"), ["mon3: ha_cluster is not what it is on mon1", "for the group all"]),
+    "pages for one member": (
+        on("mon2", alertmanager_config={"route": {"receiver": "x"}, "receivers": [{"name": "x"}]}),
+        ["mon2: alertmanager_config is not what it is on mon1", "for the group alertmanager"],
+    ),
     "front ends clash": (everywhere(ha_virtual_address=""), ["front end query", "Prometheus", ":9090", "haproxy_query_port"]),
     "no port": (on("mon1", prometheus_http_port="web"), ["mon1: ", "prometheus_http_port is 'web'", "1 to 65535"]),
     "a port for one role": (
@@ -314,7 +332,7 @@ def test_several_findings_come_in_one_list_and_each_can_be_accepted() -> None:
     [("", True), (None, True), ("password", True), ("aaaaaaaaaaaaaaaaaaaa", True), ("short1A", True), ("ieR4Ziu9phoGh7Ee", False)],
 )
 def test_secrets(value: str | None, weak: bool) -> None:
-    assert bool(preflight.weakness(value, ".{16,}")) is weak
+    assert bool(preflight_secrets.weakness(value, ".{16,}")) is weak
 
 
 # --- what hosts say ------------------------------------------------------------------------------------------------

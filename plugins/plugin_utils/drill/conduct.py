@@ -403,7 +403,7 @@ def collected(stack: Stack, options: Options) -> list[report.Result]:
 def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     """The report. It fails when a promise was not kept, a drill came to no verdict, or something else broke off."""
     begun = begun_run(options)
-    cluster = str(stack.variables.get("ha_cluster") or "main")
+    cluster = str(stack.of_member("prometheus", "ha_cluster", "main"))
     run = report.Run(cluster, begun["started"], collected(stack, options), stack.topology(), begun["versions"])
     history = report.remember(options.directory, run)
     report.put(options.directory / "report.json", json.dumps(run.as_dict(), indent=1) + "\n")

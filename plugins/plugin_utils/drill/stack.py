@@ -35,17 +35,16 @@ FRONTS = {
 
 @dataclass(frozen=True)
 class Stack:
-    """groups, hostvars: the inventory's. variables: those of the play's host. pki: directory of the authority."""
+    """groups, hostvars: the inventory's. pki: directory of the authority."""
 
     groups: Mapping[str, Sequence[str]]
     hostvars: Mapping[str, Mapping[str, Any]] = field(repr=False)
-    variables: Mapping[str, Any] = field(repr=False)
     pki: str
 
     @property
     def endpoints(self) -> dict[str, Any]:
         """Addresses and credentials."""
-        return summary.endpoints(self.groups, self.hostvars, self.variables, self.pki)
+        return summary.endpoints(self.groups, self.hostvars, self.pki)
 
     @property
     def identity(self) -> Client:
@@ -55,16 +54,14 @@ class Stack:
 
     @property
     def virtual(self) -> str:
-        return str(self.variables.get("ha_virtual_address") or "")
+        return str(self.of_member("load_balancer", "ha_virtual_address", ""))
 
     def members(self, component: str) -> list[str]:
         return topology.members(COMPONENTS[component], self.groups)
 
     def of_member(self, component: str, variable: str, default: object) -> Any:
         """A variable of the first member of a component."""
-        members = self.members(component)
-        value = self.hostvars[members[0]].get(variable) if members else None
-        return default if value in (None, "") else value
+        return topology.of_member(component, variable, self.groups, self.hostvars, default)
 
     @property
     def interval(self) -> float:
@@ -78,7 +75,7 @@ class Stack:
 
     def missing(self) -> list[str]:
         """What keeps the stack from being whole, a line each; empty when it is."""
-        fronts = topology.frontends(self.groups, self.hostvars, self.variables)
+        fronts = topology.frontends(self.groups, self.hostvars)
         login = self.endpoints.get("query", {})
         seen = verification.verify(self.targets(), fronts, {}, self.identity, login.get("user", ""), login.get("password", ""), LOOK)
         found = [f"{one.title} ({one.where}): {'; '.join(one.missing)}" for one in seen if one.missing]
@@ -171,7 +168,7 @@ class Stack:
             except (Unanswered, KeyError, TypeError):
                 continue
             found += [f"Prometheus ({replica.host}) sends nothing to the Alertmanager of {h}" for a, h in wanted.items() if a not in known]
-        for front in topology.frontends(self.groups, self.hostvars, self.variables):
+        for front in topology.frontends(self.groups, self.hostvars):
             for balancer in topology.endpoints("load_balancer", self.groups, self.hostvars, "stats"):
                 client = replace(self.identity, address=balancer.address, port=balancer.port)
                 try:
@@ -241,7 +238,7 @@ class Stack:
 
     def front(self) -> str:
         """A URL at the virtual address that speaks TLS; empty without one."""
-        fronts = [f for f in topology.frontends(self.groups, self.hostvars, self.variables) if f["mode"] == "http"]
+        fronts = [f for f in topology.frontends(self.groups, self.hostvars) if f["mode"] == "http"]
         fronts.sort(key=lambda front: front["name"] != "query")
         return str(fronts[0]["url"]) if fronts else ""
 

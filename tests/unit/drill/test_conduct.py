@@ -23,15 +23,15 @@ from tests.unit.identities import Site
 from tests.unit.plays import command
 from tools.steps import ROOT
 
+VARIABLES = {"ha_virtual_address": "192.0.2.100", "ha_cluster": "demo", "haproxy_users": {"admin": "secret"}}
 HOSTVARS: dict[str, dict[str, Any]] = {
-    host: {"ha_address": f"192.0.2.1{number}", "drill_power_off": f"cut {host}", "drill_power_on": f"give {host}"}
+    host: {**VARIABLES, "ha_address": f"192.0.2.1{number}", "drill_power_off": f"cut {host}", "drill_power_on": f"give {host}"}
     for number, host in enumerate(("mon1", "mon2", "mon3"))
 }
-VARIABLES = {"ha_virtual_address": "192.0.2.100", "ha_cluster": "demo", "haproxy_users": {"admin": "secret"}}
 
 
 def stack(pki: str = "/nowhere", **of_mon1: Any) -> Stack:
-    return Stack(DEMO, {**HOSTVARS, "mon1": {**HOSTVARS["mon1"], **of_mon1}}, VARIABLES, pki)
+    return Stack(DEMO, {**HOSTVARS, "mon1": {**HOSTVARS["mon1"], **of_mon1}}, pki)
 
 
 def options(directory: Path, **given: Any) -> Options:
@@ -81,14 +81,14 @@ def test_every_host_of_the_stack_has_to_allow_drills(tmp_path: Path, said: dict[
     groups = {**DEMO, "all": ["fleet", *DEMO["all"]], "monitored": ["fleet", *DEMO["all"]]}
     hostvars = {host: {**HOSTVARS.get(host, {}), **({"drills_allowed": said[host]} if host in said else {})} for host in groups["all"]}
     with pytest.raises(DrillError, match=f"not said of {silent}$"):
-        conduct.choose(Stack(groups, hostvars, VARIABLES, "/nowhere"), options(tmp_path), print)
+        conduct.choose(Stack(groups, hostvars, "/nowhere"), options(tmp_path), print)
 
 
 def test_a_host_outside_of_the_stack_need_not_allow_drills(tmp_path: Path) -> None:
     groups = {**DEMO, "all": ["fleet", *DEMO["all"]], "monitored": ["fleet", *DEMO["all"]]}
     hostvars = {"fleet": {}, **{host: {**its, "drills_allowed": "true"} for host, its in HOSTVARS.items()}}
     with pytest.raises(DrillError, match="no failure is called"):
-        conduct.choose(Stack(groups, hostvars, VARIABLES, "/nowhere"), options(tmp_path, wanted="haproxy_kiled"), print)
+        conduct.choose(Stack(groups, hostvars, "/nowhere"), options(tmp_path, wanted="haproxy_kiled"), print)
 
 
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_what_still_mends_is_waited_for_and_keeps_what_it_needs(tmp_path: Path) 
     its.drill(0).mkdir(parents=True)
     record.secret(its.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
     guardian.note(its.drill(0) / guardian.PROCESS, os.getpid())
-    may = Stack(DEMO, {host: {**values, "drills_allowed": True} for host, values in HOSTVARS.items()}, VARIABLES, "/nowhere")
+    may = Stack(DEMO, {host: {**values, "drills_allowed": True} for host, values in HOSTVARS.items()}, "/nowhere")
     with pytest.raises(DrillError, match=f"is still being mended \\(process {os.getpid()}\\)"):
         conduct.choose(may, its, print)
     conduct.tell(may, its, print)
@@ -118,7 +118,7 @@ def test_what_still_mends_is_waited_for_and_keeps_what_it_needs(tmp_path: Path) 
 
 
 def test_check_mode_says_what_is_meant_and_leaves_no_trace(tmp_path: Path) -> None:
-    may = Stack(DEMO, {host: {**values, "drills_allowed": True} for host, values in HOSTVARS.items()}, VARIABLES, "/nowhere")
+    may = Stack(DEMO, {host: {**values, "drills_allowed": True} for host, values in HOSTVARS.items()}, "/nowhere")
     lines: list[str] = []
     found = conduct.choose(may, options(tmp_path, wanted="haproxy_*", check=True), lines.append)
     assert [its["name"] for its in found["drills"]] == ["haproxy_killed", "haproxy_hung", "haproxy_stopped"]
@@ -198,7 +198,7 @@ def test_who_leads_is_who_tells_load_balancers_so(
     monkeypatch: pytest.MonkeyPatch, groups: dict[str, list[str]], answering: set[str], expected: Situation
 ) -> None:
     monkeypatch.setattr(gates, "answers", lambda _client, authority, path, _statuses: authority + path in answering)
-    its = Stack(groups, HOSTVARS, VARIABLES, "/nowhere")
+    its = Stack(groups, HOSTVARS, "/nowhere")
     assert its.situation({"mon2": "inet 192.0.2.11/24", "mon3": "inet 192.0.2.100/32"}) == expected
 
 
@@ -211,7 +211,7 @@ class Seen(Stack):
 
 def seen(**of_mon1: Any) -> Seen:
     its = stack(**of_mon1)
-    return Seen(its.groups, its.hostvars, its.variables, its.pki)
+    return Seen(its.groups, its.hostvars, its.pki)
 
 
 def test_a_drill_of_a_host_that_is_not_the_one_meant_is_not_run_and_says_so(tmp_path: Path) -> None:
@@ -246,18 +246,18 @@ def test_the_address_is_moved_away_only_for_a_drill_that_is_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, groups: dict[str, list[str]], missing: list[str], given: dict[str, Any], move: str
 ) -> None:
     monkeypatch.setattr(Together, "whole", lambda _stack, _timeout: missing)
-    its = Together(groups, HOSTVARS, {**VARIABLES, **ALL}, "/nowhere")
+    its = Together(groups, WHOLE, "/nowhere")
     assert conduct.look(its, options(tmp_path, **{"wanted": "leader_cut_off", **given}), print)["move"] == move
 
 
 ALL = {
-    "haproxy_users": {"admin": "secret"},
     "thanos_s3_access_key": "key",
     "postgresql_databases": {"grafana": {"owner": "grafana"}},
     "postgresql_users": {"grafana": {"password": "secret"}},
     "mariadb_databases": {"grafana": {"owner": "grafana"}},
     "mariadb_users": {"grafana": {"password": "secret"}},
 }
+WHOLE = {host: {**its, **ALL} for host, its in HOSTVARS.items()}
 BARE = {"all": ["mon1", "mon2", "mon3"], "prometheus": ["mon1", "mon2"], "load_balancer": ["mon1", "mon2"], "alertmanager": ["mon3"]}
 PAGER = "http://192.0.2.5:9098/"
 
@@ -285,7 +285,7 @@ PAGER = "http://192.0.2.5:9098/"
 def test_a_drill_is_not_run_where_its_own_promise_is_not_measured(
     name: str, groups: dict[str, list[str]], pager: str, probes: list[str], said: list[str]
 ) -> None:
-    its = Stack(groups, HOSTVARS, {**VARIABLES, **ALL}, "/nowhere")
+    its = Stack(groups, WHOLE, "/nowhere")
     assert its.unmeasured(failures.load()[name], pager, probes) == said
 
 
@@ -294,7 +294,7 @@ def test_a_drill_of_the_database_is_not_run_without_the_library_or_a_database(mo
     (said,) = stack().unmeasured(failure, "", [])
     assert said == "its promise is about database: the inventory has nothing to measure it with"
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    (said,) = Stack(DEMO, HOSTVARS, {**VARIABLES, **ALL}, "/nowhere").unmeasured(failure, "", [])
+    (said,) = Stack(DEMO, WHOLE, "/nowhere").unmeasured(failure, "", [])
     assert "the controller has no library pg8000 (pip install pg8000)" in said
 
 
