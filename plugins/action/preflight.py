@@ -17,6 +17,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils import (
     preflight_arguments,
     preflight_databases,
     preflight_hosts,
+    preflight_network,
     preflight_object_store,
     preflight_secrets,
 )
@@ -114,6 +115,7 @@ def versions(site: Site) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     *preflight_arguments.CHECKS,
     *preflight.CHECKS,
+    *preflight_network.CHECKS,
     *preflight_secrets.CHECKS,
     *preflight_alertmanager.CHECKS,
     versions,

@@ -18,7 +18,8 @@ from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import identity, topology
 from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
-from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, Socket, findings, sockets
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, findings
+from ansible_collections.monitoring.ha.plugins.module_utils.preflight_network import Socket, sockets
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight_secrets import values_of_secrets
 
 SUPPORTED = (("debian", "12"), ("debian", "13"))

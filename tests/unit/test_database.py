@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.monitoring.ha.plugins.filter.postgresql_password import postgresql_password
-from ansible_collections.monitoring.ha.plugins.module_utils import etcd, gates, patroni, preflight, preflight_databases
+from ansible_collections.monitoring.ha.plugins.module_utils import etcd, gates, patroni, preflight, preflight_databases, preflight_secrets
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
 from tools.steps import ROOT
@@ -54,8 +54,8 @@ def findings(groups: dict[str, list[str]] | None = None, **variables: Any) -> li
     secrets = {name: f"{name} 0123456789" for name in SECRETS}
     hostvars = {host: {"ha_address": f"192.0.2.{n}", **secrets, **variables} for n, host in enumerate(HOSTS, 1)}
     site = preflight.Site({"all": HOSTS, **groups}, hostvars)
-    checks = (preflight_databases.etcd, preflight_databases.postgresql)
-    return [str(finding) for finding in (*preflight.inspect(site), *(finding for check in checks for finding in check(site)))]
+    checks = (*preflight.CHECKS, *preflight_secrets.CHECKS, preflight_databases.etcd, preflight_databases.postgresql)
+    return [str(finding) for finding in preflight.inspect(site, checks)]
 
 
 def test_a_complete_inventory_has_no_findings() -> None:

@@ -46,7 +46,7 @@ def site(groups: dict[str, list[str]] | None = None, **variables: Any) -> prefli
 
 def findings(groups: dict[str, list[str]] | None = None, **variables: Any) -> list[str]:
     its = site(groups, **variables)
-    return [str(finding) for finding in (*preflight.inspect(its), *preflight_databases.mariadb(its))]
+    return [str(finding) for finding in preflight.inspect(its, (*preflight.CHECKS, preflight_databases.mariadb))]
 
 
 GOOD: dict[str, Any] = {

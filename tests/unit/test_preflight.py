@@ -14,6 +14,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils import (
     preflight,
     preflight_alertmanager,
     preflight_hosts,
+    preflight_network,
     preflight_object_store,
     preflight_secrets,
 )
@@ -47,8 +48,13 @@ def good() -> Site:
     hostvars: dict[str, dict[str, Any]] = {h: {"ha_address": f"192.0.2.1{n}", **copy.deepcopy(common)} for n, h in enumerate(HOSTS, 1)}
     names = ("thanos_s3", "thanos_s3_access_key", "thanos_s3_secret_key", "thanos_objstore", "thanos_query_frontend_downstream")
     thanos: dict[str, Any] = {name: {} for name in names}
-    prometheus: dict[str, Any] = {"prometheus_retention_time": {"type": "str"}, "prometheus_port": {"type": "int"}}
-    options = {"prometheus": prometheus, "haproxy": {"haproxy_users": {}}, "thanos": thanos}
+    prometheus: dict[str, Any] = {
+        "prometheus_retention_time": {"type": "str"},
+        "prometheus_port": {"type": "int"},
+        "prometheus_address": {"type": "str"},
+    }
+    haproxy: dict[str, Any] = {"haproxy_users": {}, "haproxy_virtual_address": {}}
+    options = {"prometheus": prometheus, "haproxy": haproxy, "thanos": thanos}
     return Site(groups, {**hostvars, "elsewhere": {}}, options, frozenset({"prometheus_tree"}))
 
 
@@ -105,10 +111,11 @@ def key(id_: str, secret: str) -> dict[str, Any]:
     return {"thanos_s3_access_key": id_, "thanos_s3_secret_key": secret, "object_store_keys": keys}
 
 
+MODULES = (preflight, preflight_network, preflight_secrets, preflight_alertmanager, preflight_object_store)
+
+
 def lines(site: Site, accept: tuple[str, ...] = ()) -> list[str]:
-    found = preflight.inspect(
-        site, (*preflight.CHECKS, *preflight_secrets.CHECKS, *preflight_alertmanager.CHECKS, *preflight_object_store.CHECKS)
-    )
+    found = preflight.inspect(site, [check for module in MODULES for check in module.CHECKS])
     return [str(finding) for finding in preflight.distinct(found, accept)]
 
 
@@ -135,6 +142,14 @@ BAD: dict[str, tuple[Change, list[str]]] = {
     "virtual address is a name": (everywhere(ha_virtual_address="vip"), ["ha_virtual_address is 'vip'", "set it to a free address"]),
     "two virtual addresses": (on("mon2", ha_virtual_address="192.0.2.99"), ["ha_virtual_address differs", "for the group all"]),
     "ports clash": (on("mon1", prometheus_http_port=9093), ["mon1: ", "Alertmanager", "Prometheus", "192.0.2.11:9093", "_http_port"]),
+    "an address of one role": (
+        on("mon1", prometheus_address="198.51.100.1"),
+        ["mon1: prometheus_address is 198.51.100.1", "looks for it at 192.0.2.11", "set ha_address instead"],
+    ),
+    "a virtual address of one role": (
+        everywhere(haproxy_virtual_address="192.0.2.101"),
+        ["haproxy_virtual_address is 192.0.2.101", "at 192.0.2.100", "set ha_virtual_address instead"],
+    ),
     "load balancers that differ": (
         on("mon2", haproxy_users={"admin": "another-one-of-them"}),
         ["mon2: haproxy_users is not what it is on mon1", "for the group load_balancer", "[differs:haproxy_users]"],
@@ -275,6 +290,8 @@ GOOD: dict[str, Change] = {
     "variable beside another": everywhere(prometheus_retention_time="1d", promethues_retention_time="1d"),
     "bucket": everywhere(object_store_buckets=[{"name": "thanos", "keys": {"thanos": ["read", "write"]}}]),
     "a port of its own": everywhere(prometheus_http_port=19090),
+    "every address": on("mon1", prometheus_address="0.0.0.0"),
+    "its own address": on("mon1", prometheus_address="192.0.2.11"),
     "a port named twice": everywhere(prometheus_http_port=19090, prometheus_port="19090"),
     "what a task registers": on("mon1", prometheus_tree={}),
     "another bucket": everywhere(thanos_objstore={"type": "S3"}, thanos_s3_access_key="", thanos_s3_secret_key=""),
