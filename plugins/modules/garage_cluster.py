@@ -12,7 +12,8 @@ author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Connects the nodes, gives each its zone and capacity, and declares access keys, buckets and who may use them.
   - Runs once, on one of the nodes; on one that knows the cluster's layout, where there is a cluster already. Without O(nodes) it only
-    looks at the node that it runs on. Removes nothing but the nodes in O(remove), and takes away permissions that are not declared.
+    looks at the node that it runs on, or lets the nodes in O(remove) leave. Removes nothing but those, and takes away permissions that are
+    not declared.
 attributes:
   check_mode:
     support: full
@@ -66,10 +67,14 @@ options:
     type: int
     default: 0
   remove:
-    description: Names or ids of nodes to take out of the layout. Their data move to the others first.
+    description: Names or ids of nodes to take out of the layout. Without O(nodes), RV(leaving) says which of them still hold data.
     type: list
     elements: str
     default: []
+  copies:
+    description: How many copies of each object there are. Nodes leave only where as many others stay.
+    type: int
+    default: 3
   keys:
     description: Access keys.
     type: list
@@ -129,22 +134,36 @@ EXAMPLES = r"""
     buckets:
       - {name: thanos, keys: {thanos: [read, write]}}
   run_once: true
+
+- name: Two nodes leave, and may be switched off
+  monitoring.ha.garage_cluster:
+    token: "{{ vaulted_token }}"
+    remove: [mon4, mon5]
+  run_once: true
+  register: left
+  until: left is failed or left.leaving | length == 0
+  retries: 1000
+  delay: 10
 """
 
 RETURN = r"""
 id:
   description: Id of the node that was looked at; empty in check mode when it does not run.
-  returned: without O(nodes)
+  returned: without O(nodes) and O(remove)
   type: str
 version:
   description: Version of the layout that it knows; 0 for none.
-  returned: without O(nodes)
+  returned: without O(nodes) and O(remove)
   type: int
 changes:
   description: What was changed, a line each.
-  returned: with O(nodes)
+  returned: with O(nodes) or O(remove)
   type: list
   elements: str
+leaving:
+  description: Hosts that work, have no place in the layout, and still hold data, with the number of their blocks.
+  returned: with O(remove), without O(nodes)
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -168,6 +187,7 @@ def main() -> None:
             },
             "members": {"type": "int", "default": 0},
             "remove": {"type": "list", "elements": "str", "default": []},
+            "copies": {"type": "int", "default": 3},
             "keys": {
                 "type": "list",
                 "elements": "dict",
@@ -197,6 +217,11 @@ def main() -> None:
     given = module.params
     api = garage.Api(Client(given["address"], given["port"], tls=False, timeout=30), given["token"])
     try:
+        if not given["nodes"] and given["remove"]:
+            garage.wait(api, given["timeout"])
+            changes, leaving = garage.leave(api, given["remove"], given["copies"], check=module.check_mode)
+            still = ", ".join(f"{host} ({blocks} blocks)" for host, blocks in leaving.items())
+            module.exit_json(**outcome.result(changes), leaving=leaving, msg=f"still to give away: {still}" if still else "")
         if not given["nodes"]:
             module.exit_json(changed=False, **look(module, api))
         nodes = [

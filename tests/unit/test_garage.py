@@ -18,6 +18,7 @@ from tests.unit.servers import Answer, Request, free_port, serve
 
 TOKEN = "open-sesame-open-sesame"
 NODES = [Node(str(n) * 64, f"192.0.2.1{n}:3901", f"rack{n}", 10**9, f"mon{n}") for n in (1, 2, 3)]
+MANY = [*NODES, *(Node(str(n) * 64, f"192.0.2.1{n}:3901", f"rack{n}", 10**9, f"mon{n}") for n in (4, 5))]
 KEY = {"name": "thanos", "id": "GK" + "a" * 24, "secret": "b" * 64}
 BUCKET = {"name": "thanos", "keys": {"thanos": ["read", "write"]}}
 
@@ -39,6 +40,8 @@ class Cluster:
     buckets: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     alone: int = 0
+    draining: set[str] = field(default_factory=set)
+    blocks: dict[str, int] = field(default_factory=dict)
 
     def __call__(self, request: Request) -> Answer:
         if self.alone:
@@ -57,7 +60,23 @@ class Cluster:
         return Answer(json.dumps(answer).encode())
 
     def GetClusterStatus(self, _body: None) -> dict[str, Any]:
-        return {"nodes": [{"id": node, "isUp": node in self.up} for node in sorted(self.up | set(self.roles))]}
+        names = {node.id: node.name for node in MANY}
+        return {
+            "nodes": [
+                {
+                    "id": node,
+                    "isUp": node in self.up,
+                    "hostname": names.get(node),
+                    "role": self.roles.get(node),
+                    "draining": node in self.draining,
+                }
+                for node in sorted(self.up | set(self.roles))
+            ]
+        }
+
+    def GetNodeStatistics(self, _body: None, node: str) -> dict[str, Any]:
+        assert node == "*"
+        return {"success": {its: {"blockManagerStats": {"rcEntries": self.blocks.get(its, 0)}} for its in self.up}, "error": {}}
 
     def ConnectClusterNodes(self, body: list[str]) -> list[dict[str, Any]]:
         found = [place.partition("@")[0] for place in body]
@@ -201,6 +220,44 @@ def test_a_lost_node_is_replaced_by_one_of_the_same_name(api: Api, cluster: Clus
     assert ensure(api, nodes=nodes, remove=["mon2"]) == []
 
 
+def test_nodes_that_leave_are_waited_for_until_they_are_empty(api: Api, cluster: Cluster) -> None:
+    ensure(api, nodes=MANY)
+    cluster.blocks = {node.id: 7 for node in MANY}
+    assert garage.leave(api, ["mon4", "mon5"], 3, check=True)[1] == {} and len(cluster.roles) == 5
+    lines, leaving = garage.leave(api, ["mon4", "mon5"], 3, check=False)
+    assert [line.split()[0] for line in lines] == ["remove", "remove"] and set(cluster.roles) == {node.id for node in NODES}
+    # What those that stay have is where it belongs.
+    assert leaving == {"mon4": 7, "mon5": 7}
+    cluster.blocks |= {MANY[3].id: 0, MANY[4].id: 0}
+    cluster.draining = {MANY[3].id}
+    assert garage.leave(api, ["mon4", "mon5"], 3, check=False) == ([], {"mon4": 0})
+    cluster.draining = set()
+    assert garage.leave(api, ["mon4", "mon5"], 3, check=False) == ([], {})
+
+
+def test_a_node_that_is_lost_is_not_waited_for(api: Api, cluster: Cluster) -> None:
+    ensure(api, nodes=MANY)
+    cluster.blocks, cluster.up = {MANY[4].id: 7}, {node.id for node in MANY[:4]}
+    lines, leaving = garage.leave(api, ["mon5"], 3, check=False)
+    assert len(lines) == 1 and leaving == {} and "ClusterLayoutSkipDeadNodes" in cluster.calls
+
+
+def test_no_more_leave_than_the_copies_bear(api: Api, cluster: Cluster) -> None:
+    ensure(api)
+    before = dict(cluster.roles)
+    # One may go when another one takes its place, and so may those that are lost.
+    assert garage.leave(api, ["mon3"], 3, check=False) == ([], {})
+    with pytest.raises(GarageError, match=r"^mon2, mon3 cannot leave before others have their data: add those first"):
+        garage.leave(api, ["mon2", "mon3"], 3, check=False)
+    cluster.up = {NODES[0].id}
+    assert garage.leave(api, ["mon2", "mon3"], 3, check=False) == ([], {})
+    assert cluster.roles == before
+    # Of two copies the other one has to stay within reach.
+    cluster.roles, cluster.up = {node.id: before[node.id] for node in NODES[:2]}, {node.id for node in NODES}
+    with pytest.raises(GarageError, match=r"^mon2 cannot leave"):
+        garage.leave(api, ["mon2"], 2, check=False)
+
+
 def test_a_fresh_node_does_not_found_a_cluster_of_its_own(api: Api) -> None:
     with pytest.raises(GarageError, match="mon1 is new, and 2 others are not part of this run: leave out --limit"):
         garage.refuse_alone(api, NODES[:1], 3)
@@ -298,6 +355,8 @@ def test_the_module(play: Play, cluster: Cluster, api: Api) -> None:
             {"name": "New", "monitoring.ha.garage_cluster": common, "diff": True},
             {"name": "Look", "monitoring.ha.garage_cluster": nobody},
             {"name": "Again", "monitoring.ha.garage_cluster": common},
+            {"name": "Leave", "monitoring.ha.garage_cluster": {**nobody, "remove": ["mon9"]}},
+            {"name": "Too many", "monitoring.ha.garage_cluster": {**nobody, "remove": ["mon2", "mon3"]}, "ignore_errors": True},
             {"name": "Down", "monitoring.ha.garage_cluster": {**common, "port": free_port()}, "ignore_errors": True},
         ],
         "-vvv",
@@ -306,5 +365,6 @@ def test_the_module(play: Play, cluster: Cluster, api: Api) -> None:
     assert (played.result("Look")["id"], played.result("Look")["version"]) == (NODES[0].id, 1)
     assert (played.result("Look at nothing")["id"], played.result("Look at nothing")["version"]) == ("", 0)
     assert "bucket thanos" in str(played.result("New")["diff"])
+    assert played.result("Leave")["leaving"] == {} and "mon2, mon3 cannot leave" in played.message("Too many")
     assert "object store: no answer within 1 s" in played.message("Down")
     assert TOKEN not in played.said and KEY["secret"] not in played.said
