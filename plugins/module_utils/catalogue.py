@@ -85,7 +85,8 @@ class Upstream:
     A client that holds a connection to a host that vanishes waits for its
     kernel to give up. The proxy checks every second, and ends such a connection
     after 1.5 s. It hands bytes on: TLS and certificates are the client's own.
-    each: one way for each member, instead of one for whichever is healthy.
+    each: one way for each member, instead of one for whichever is healthy. leaving: also to hosts that leave (``ha_removed_hosts``),
+    as long as the inventory has them: the others need what they hold.
     near: the member on the client's own host first. port, check: name of the
     members' port, and (name of the port, path) to check with ``check_method``. one_writer: as a front end's.
     cut: connections to a member that fails its check are ended, as its clients would wait for one that hangs;
@@ -99,6 +100,7 @@ class Upstream:
     check: tuple[str, str]
     check_method: Literal["GET", "HEAD"] = "GET"
     each: bool = False
+    leaving: bool = False
     near: bool = True
     one_writer: bool = False
     cut: bool = False
@@ -354,7 +356,7 @@ COMPONENTS: dict[str, Component] = {
             upstreams=(
                 Upstream("s3", "s3", ("s3", "/health")),
                 # Its nodes would take over a minute to notice that one has vanished or hangs, and wait for it meanwhile.
-                Upstream("rpc", "rpc", ("s3", "/alive"), each=True, near=False, cut=True),
+                Upstream("rpc", "rpc", ("s3", "/alive"), each=True, leaving=True, near=False, cut=True),
             ),
             release="garage",
             # What it keeps where; the blocks themselves are replicated and never change.

@@ -191,31 +191,30 @@ def layout(api: Api, nodes: Sequence[Node], remove: Sequence[str], plan: Plan, *
         api.post("ClusterLayoutSkipDeadNodes", {"version": now["version"] + 1, "allowMissingData": False})
 
 
-def leave(api: Api, remove: Sequence[str], copies: int, *, check: bool) -> tuple[list[str], dict[str, int]]:
-    """Takes nodes out of the layout while the others still reach them, so that they can give their data away.
+def refuse_cut_off(api: Api, reached: Sequence[str]) -> None:
+    """GarageError where a node works and has data for the others, and they would not reach it any more. reached: hosts by name."""
+    nodes = [node for node in api.get("GetClusterStatus")["nodes"] if node["isUp"] and node.get("role")]
+    lost = sorted(node["role"]["tags"][0] for node in nodes if node["role"]["tags"] and not set(node["role"]["tags"]) & set(reached))
+    if lost:
+        raise GarageError(
+            f"the others would not reach {', '.join(lost)} any more, with data that has not moved yet: have it in the inventory, in no"
+            " group of the stack, and in ha_removed_hosts"
+        )
 
-    Not where the others would be fewer than ``copies`` of each object: then one node may go when another one takes its place, and two are
-    refused, as what both have would be out of reach.
 
-    Returns:
-        Changes, a line each; and nodes that work, have no place in the layout, and still hold blocks: host → how many, roughly. A block
-        is given away soon, and kept for ten minutes more.
+def leaving(api: Api) -> dict[str, int]:
+    """Nodes that work, have no place in the layout, and still hold data: host → how many blocks, roughly.
+
+    A block is given away soon, and kept for ten minutes more.
     """
-    plan = Plan()
-    now, status = api.get("GetClusterLayout"), api.get("GetClusterStatus")["nodes"]
-    going = {change["id"] for change in changes(now["roles"], [], remove)}
-    up = {node["id"]: node.get("hostname") or node["id"][:16] for node in status if node["isUp"]}
-    if len(now["roles"]) - len(going) >= copies:
-        layout(api, [], remove, plan, check=check)
-    elif len(going & set(up)) > 1 or (going & set(up) and copies < 3):
-        names = ", ".join(sorted(up[node] for node in going & set(up)))
-        raise GarageError(f"{names} cannot leave before others have their data: add those first, beside them, and remove these afterwards")
-    if check:
-        return plan.lines, {}
-    homeless = {node["id"]: node.get("draining") for node in api.get("GetClusterStatus")["nodes"] if node["isUp"] and not node.get("role")}
-    known = api.get("GetNodeStatistics", node="*")["success"] if homeless else {}
-    blocks = {node: int(known.get(node, {}).get("blockManagerStats", {}).get("rcEntries", 0)) for node in homeless}
-    return plan.lines, {up.get(node, node[:16]): blocks[node] for node, draining in homeless.items() if draining or blocks[node]}
+    nodes = [node for node in api.get("GetClusterStatus")["nodes"] if node["isUp"] and not node.get("role")]
+    known = api.get("GetNodeStatistics", node="*")["success"] if nodes else {}
+    found = {}
+    for node in nodes:
+        blocks = int(known.get(node["id"], {}).get("blockManagerStats", {}).get("rcEntries", 0))
+        if blocks or node.get("draining"):
+            found[node.get("hostname") or node["id"][:16]] = blocks
+    return found
 
 
 # --- keys and buckets ----------------------------------------------------------------------------------------------

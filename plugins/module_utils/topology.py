@@ -221,7 +221,9 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
         if way.clients and not any(host in members(component(name), groups) for name in way.clients):
             continue
         servers = []
-        for member in members(comp, groups):
+        hosts = members(comp, groups)
+        removed = [h for h in hostvars[host].get("ha_removed_hosts") or [] if way.leaving and h in groups.get("all", [])]
+        for member in [*hosts, *(h for h in removed if h not in hosts)]:
             check = endpoint(comp, way.check[0], member, hostvars)
             servers.append({**endpoint(comp, way.port, member, hostvars).as_dict(), "check": check.port})
         if way.near:

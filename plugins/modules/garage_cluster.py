@@ -12,8 +12,8 @@ author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Connects the nodes, gives each its zone and capacity, and declares access keys, buckets and who may use them.
   - Runs once, on one of the nodes; on one that knows the cluster's layout, where there is a cluster already. Without O(nodes) it only
-    looks at the node that it runs on, or lets the nodes in O(remove) leave. Removes nothing but those, and takes away permissions that are
-    not declared.
+    looks at the node that it runs on, or says which nodes that have left the layout still hold data. Removes nothing but the nodes in
+    O(remove), and takes away permissions that are not declared.
 attributes:
   check_mode:
     support: full
@@ -67,14 +67,17 @@ options:
     type: int
     default: 0
   remove:
-    description: Names or ids of nodes to take out of the layout. Without O(nodes), RV(leaving) says which of them still hold data.
+    description:
+      - Names or ids of nodes to take out of the layout. Without O(nodes) nothing is taken out, and RV(leaving) says who still holds data.
     type: list
     elements: str
     default: []
-  copies:
-    description: How many copies of each object there are. Nodes leave only where as many others stay.
-    type: int
-    default: 3
+  reached:
+    description:
+      - Hosts that the others will reach. With it the module only looks, and fails where a node works, has a place in the layout, and is
+        none of them. A daemon that does not run is not waited for.
+    type: list
+    elements: str
   keys:
     description: Access keys.
     type: list
@@ -135,7 +138,7 @@ EXAMPLES = r"""
       - {name: thanos, keys: {thanos: [read, write]}}
   run_once: true
 
-- name: Two nodes leave, and may be switched off
+- name: Nodes that were taken out hold nothing any more
   monitoring.ha.garage_cluster:
     token: "{{ vaulted_token }}"
     remove: [mon4, mon5]
@@ -157,7 +160,7 @@ version:
   type: int
 changes:
   description: What was changed, a line each.
-  returned: with O(nodes) or O(remove)
+  returned: with O(nodes)
   type: list
   elements: str
 leaving:
@@ -187,7 +190,7 @@ def main() -> None:
             },
             "members": {"type": "int", "default": 0},
             "remove": {"type": "list", "elements": "str", "default": []},
-            "copies": {"type": "int", "default": 3},
+            "reached": {"type": "list", "elements": "str"},
             "keys": {
                 "type": "list",
                 "elements": "dict",
@@ -219,9 +222,9 @@ def main() -> None:
     try:
         if not given["nodes"] and given["remove"]:
             garage.wait(api, given["timeout"])
-            changes, leaving = garage.leave(api, given["remove"], given["copies"], check=module.check_mode)
+            leaving = {} if module.check_mode else garage.leaving(api)
             still = ", ".join(f"{host} ({blocks} blocks)" for host, blocks in leaving.items())
-            module.exit_json(**outcome.result(changes), leaving=leaving, msg=f"still to give away: {still}" if still else "")
+            module.exit_json(changed=False, leaving=leaving, msg=f"still to give away: {still}" if still else "")
         if not given["nodes"]:
             module.exit_json(changed=False, **look(module, api))
         nodes = [
@@ -242,12 +245,15 @@ def main() -> None:
 
 def look(module: AnsibleModule, api: garage.Api) -> dict[str, object]:
     """The node's id, and the version of its layout."""
+    patient = not module.check_mode and module.params["reached"] is None
     try:
-        garage.wait(api, 0 if module.check_mode else module.params["timeout"])
+        garage.wait(api, module.params["timeout"] if patient else 0)
     except garage.GarageError:
-        if not module.check_mode:
+        if patient:
             raise
         return {"id": "", "version": 0}
+    if module.params["reached"] is not None:
+        garage.refuse_cut_off(api, module.params["reached"])
     return garage.look(api)
 
 

@@ -220,42 +220,32 @@ def test_a_lost_node_is_replaced_by_one_of_the_same_name(api: Api, cluster: Clus
     assert ensure(api, nodes=nodes, remove=["mon2"]) == []
 
 
-def test_nodes_that_leave_are_waited_for_until_they_are_empty(api: Api, cluster: Cluster) -> None:
+def test_nodes_that_leave_hold_data_until_they_are_empty(api: Api, cluster: Cluster) -> None:
     ensure(api, nodes=MANY)
-    cluster.blocks = {node.id: 7 for node in MANY}
-    assert garage.leave(api, ["mon4", "mon5"], 3, check=True)[1] == {} and len(cluster.roles) == 5
-    lines, leaving = garage.leave(api, ["mon4", "mon5"], 3, check=False)
-    assert [line.split()[0] for line in lines] == ["remove", "remove"] and set(cluster.roles) == {node.id for node in NODES}
     # What those that stay have is where it belongs.
-    assert leaving == {"mon4": 7, "mon5": 7}
+    cluster.blocks = {node.id: 7 for node in MANY}
+    assert garage.leaving(api) == {}
+    ensure(api, remove=["mon4", "mon5"])
+    assert set(cluster.roles) == {node.id for node in NODES} and garage.leaving(api) == {"mon4": 7, "mon5": 7}
     cluster.blocks |= {MANY[3].id: 0, MANY[4].id: 0}
     cluster.draining = {MANY[3].id}
-    assert garage.leave(api, ["mon4", "mon5"], 3, check=False) == ([], {"mon4": 0})
+    assert garage.leaving(api) == {"mon4": 0}
     cluster.draining = set()
-    assert garage.leave(api, ["mon4", "mon5"], 3, check=False) == ([], {})
+    assert garage.leaving(api) == {}
+    # One that is lost gives nothing away.
+    cluster.blocks, cluster.up = {MANY[4].id: 7}, {node.id for node in NODES}
+    assert garage.leaving(api) == {}
 
 
-def test_a_node_that_is_lost_is_not_waited_for(api: Api, cluster: Cluster) -> None:
+def test_nobody_who_works_and_holds_data_is_cut_off(api: Api, cluster: Cluster) -> None:
     ensure(api, nodes=MANY)
-    cluster.blocks, cluster.up = {MANY[4].id: 7}, {node.id for node in MANY[:4]}
-    lines, leaving = garage.leave(api, ["mon5"], 3, check=False)
-    assert len(lines) == 1 and leaving == {} and "ClusterLayoutSkipDeadNodes" in cluster.calls
-
-
-def test_no_more_leave_than_the_copies_bear(api: Api, cluster: Cluster) -> None:
-    ensure(api)
-    before = dict(cluster.roles)
-    # One may go when another one takes its place, and so may those that are lost.
-    assert garage.leave(api, ["mon3"], 3, check=False) == ([], {})
-    with pytest.raises(GarageError, match=r"^mon2, mon3 cannot leave before others have their data: add those first"):
-        garage.leave(api, ["mon2", "mon3"], 3, check=False)
-    cluster.up = {NODES[0].id}
-    assert garage.leave(api, ["mon2", "mon3"], 3, check=False) == ([], {})
-    assert cluster.roles == before
-    # Of two copies the other one has to stay within reach.
-    cluster.roles, cluster.up = {node.id: before[node.id] for node in NODES[:2]}, {node.id for node in NODES}
-    with pytest.raises(GarageError, match=r"^mon2 cannot leave"):
-        garage.leave(api, ["mon2"], 2, check=False)
+    garage.refuse_cut_off(api, [node.name for node in MANY])
+    with pytest.raises(
+        GarageError, match=r"^the others would not reach mon4, mon5 any more, .* in the inventory, in no group .*ha_removed_hosts$"
+    ):
+        garage.refuse_cut_off(api, [node.name for node in NODES])
+    cluster.up = {node.id for node in NODES}
+    garage.refuse_cut_off(api, [node.name for node in NODES])
 
 
 def test_a_fresh_node_does_not_found_a_cluster_of_its_own(api: Api) -> None:
@@ -356,7 +346,9 @@ def test_the_module(play: Play, cluster: Cluster, api: Api) -> None:
             {"name": "Look", "monitoring.ha.garage_cluster": nobody},
             {"name": "Again", "monitoring.ha.garage_cluster": common},
             {"name": "Leave", "monitoring.ha.garage_cluster": {**nobody, "remove": ["mon9"]}},
-            {"name": "Too many", "monitoring.ha.garage_cluster": {**nobody, "remove": ["mon2", "mon3"]}, "ignore_errors": True},
+            {"name": "Within reach", "monitoring.ha.garage_cluster": {**nobody, "reached": ["mon1", "mon2", "mon3"]}},
+            {"name": "Not running", "monitoring.ha.garage_cluster": {**nobody, "reached": ["mon1"], "port": free_port()}},
+            {"name": "Cut off", "monitoring.ha.garage_cluster": {**nobody, "reached": ["mon1", "mon2"]}, "ignore_errors": True},
             {"name": "Down", "monitoring.ha.garage_cluster": {**common, "port": free_port()}, "ignore_errors": True},
         ],
         "-vvv",
@@ -365,6 +357,7 @@ def test_the_module(play: Play, cluster: Cluster, api: Api) -> None:
     assert (played.result("Look")["id"], played.result("Look")["version"]) == (NODES[0].id, 1)
     assert (played.result("Look at nothing")["id"], played.result("Look at nothing")["version"]) == ("", 0)
     assert "bucket thanos" in str(played.result("New")["diff"])
-    assert played.result("Leave")["leaving"] == {} and "mon2, mon3 cannot leave" in played.message("Too many")
+    assert played.result("Leave")["leaving"] == {} and "would not reach mon3 any more" in played.message("Cut off")
+    assert (played.result("Within reach")["version"], played.result("Not running")["version"]) == (1, 0)
     assert "object store: no answer within 1 s" in played.message("Down")
     assert TOKEN not in played.said and KEY["secret"] not in played.said

@@ -92,6 +92,17 @@ def test_the_proxy_runs_wherever_a_client_does() -> None:
     assert topology.members(component("proxy"), {"all": ["a", "b"], "monitored": ["a", "b"]}) == []
 
 
+def test_a_host_that_leaves_the_object_store_stays_within_reach_of_the_others() -> None:
+    groups = {**GROUPS, "all": ["a", "b", "c"]}
+    hostvars = {
+        host: {**its, "ha_removed_hosts": ["c", "gone", "b"]} for host, its in {**HOSTVARS, "c": {"ha_address": "10.0.0.3"}}.items()
+    }
+    ways = {kind: [way["servers"] for way in topology.upstreams(groups, hostvars, "a") if way["kind"] == kind] for kind in ("rpc", "s3")}
+    assert [server["host"] for servers in ways["rpc"] for server in servers] == ["a", "b", "c"]
+    # Nobody else is sent to it.
+    assert [server["host"] for servers in ways["s3"] for server in servers] == ["a", "b"]
+
+
 def test_ways_prefer_the_member_on_the_same_host() -> None:
     ways = {way["name"]: way for way in topology.upstreams(GROUPS, HOSTVARS, "b")}
     assert [server["host"] for server in ways["s3"]["servers"]] == ["b", "a"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 
 import docker
 import pytest
@@ -15,6 +16,7 @@ from tests.scenario.stack import Stack, wait_for
 LOSS = {"default": 5, "database": 30, "grafana": 37, "outages": 4, "page_copies": 2}
 CHANGE = {"default": 3, "outages": 4, "page_copies": 2}
 MORE = f"--inventory={ROOT}/molecule/replace_host/inventory.yml"
+LEAVING = f"--inventory={ROOT}/molecule/replace_host/leaving.yml"
 FURTHER = ["mon4", "mon5"]
 GARAGE = "/opt/monitoring-ha/garage/current/garage -c /etc/garage/garage.toml"
 ETCD = (
@@ -38,6 +40,23 @@ def of_object_store(stack: Stack) -> set[str]:
 def moved(stack: Stack) -> bool:
     """Whether the object store has moved all data to where they belong now."""
     return "draining" not in stack.run("mon1", f"{GARAGE} layout history 2>/dev/null").lower()
+
+
+def put(stack: Stack) -> dict[str, bytes]:
+    """Objects of several blocks each."""
+    s3, contents = objects.client(stack), {f"moved-{number}": os.urandom(3_000_000) for number in range(8)}
+    for key, content in contents.items():
+        s3.put_object(Bucket=stack.endpoints["object_store"]["bucket"], Key=key, Body=content)
+    return contents
+
+
+def got(stack: Stack, keys: Iterable[str]) -> dict[str, bytes]:
+    """What is read of them; they are removed again."""
+    s3, bucket = objects.client(stack), stack.endpoints["object_store"]["bucket"]
+    found = {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+    for key in keys:
+        s3.delete_object(Bucket=bucket, Key=key)
+    return found
 
 
 def blocks(stack: Stack, host: str) -> int:
@@ -78,12 +97,19 @@ def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
         assert of_etcd(stack) == of_object_store(stack) == {*stack.hosts, *FURTHER}
         assert play("verify", MORE).code == 0
         assert play("site", MORE).changed == {}
-        done = play(variables={"ha_removed_hosts": FURTHER})
+        contents = put(stack)
+        refused = play()
+        assert refused.code != 0 and any("mon4, mon5" in line and "ha_removed_hosts" in line for line in refused.failures)
+        assert refused.changed == {}
+        done = play("site", LEAVING, variables={"ha_removed_hosts": FURTHER}, timeout=1800)
         assert done.code == 0, done.output
         # They can be switched off now: the others have everything.
         assert all(blocks(stack, host) == 0 for host in FURTHER) and moved(stack)
         for host in FURTHER:
             stack.container(host).remove(force=True)
+        # Ways to them are closed.
+        assert set(play().changed) == set(stack.hosts)
+    assert got(stack, contents) == contents
     assert of_etcd(stack) == of_object_store(stack) == set(stack.hosts)
     assert play("verify").code == 0
     assert play().changed == {}
