@@ -15,6 +15,7 @@ description:
 options:
   _terms:
     description: Name of the component, then name of the variable.
+    type: list
     required: true
     elements: str
   default:
