@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from json.encoder import encode_basestring as encode
 from typing import Any
 
@@ -30,22 +31,32 @@ def loads(text: str | bytes) -> Any:
     return json.loads(text, parse_float=_number)
 
 
+#: How each plain value is written. Looked up where it stands, as a call of ``_text`` for each would take half as long again.
+_PLAIN: dict[type, Callable[[Any], str]] = {
+    str: encode,
+    int: int.__repr__,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda _value: "null",
+}
+
+
 def _text(value: Any, indent: str) -> str:
-    """What ``json.dumps`` gives with ``indent=2``, twice as fast: its own encoder in C knows no indentation."""
+    """What ``json.dumps`` gives with ``indent=2``, in less than half the time: its own encoder in C knows no indentation."""
     inner = indent + "  "
     between = ",\n" + inner
-    # A call for each text would take as long again.
     if isinstance(value, dict) and value:
-        ordered = ((key, value[key]) for key in sorted(value))
-        members = [f"{encode(key)}: {encode(its) if isinstance(its, str) else _text(its, inner)}" for key, its in ordered]
+        members = []
+        for key in sorted(value):
+            its = value[key]
+            plain = _PLAIN.get(its.__class__)
+            members.append(f"{encode(key)}: {plain(its) if plain else _text(its, inner)}")
         return f"{{\n{inner}{between.join(members)}\n{indent}}}"
     if isinstance(value, (list, tuple)) and value:
-        items = [encode(its) if isinstance(its, str) else _text(its, inner) for its in value]
+        items = []
+        for its in value:
+            plain = _PLAIN.get(its.__class__)
+            items.append(plain(its) if plain else _text(its, inner))
         return f"[\n{inner}{between.join(items)}\n{indent}]"
-    if value is None or value is True or value is False:
-        return "null" if value is None else "true" if value else "false"
-    if isinstance(value, int):
-        return int.__repr__(value)
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
