@@ -17,6 +17,8 @@ from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
+#: Seconds in which a node that works is connected again: Garage tries after 30 s at first.
+SILENCE = 120.0
 PERMISSIONS = ("read", "write", "owner")
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
@@ -202,18 +204,29 @@ def refuse_cut_off(api: Api, reached: Sequence[str]) -> None:
         )
 
 
-def leaving(api: Api) -> dict[str, int]:
-    """Nodes that work, have no place in the layout, and still hold data: host → how many blocks, roughly.
+def leaving(api: Api, sleep: Callable[[float], None] = time.sleep) -> dict[str, int | None]:
+    """Nodes that have no place in the layout and still hold data: host → how many blocks, roughly; None where it does not say.
 
-    A block is given away soon, and kept for ten minutes more.
+    A block is given away soon, and kept for ten minutes more. A node that is out of reach may have lost no more than a
+    connection, and is waited for; one that stays away for ``SILENCE`` seconds is lost and gives nothing away.
     """
-    nodes = [node for node in api.get("GetClusterStatus")["nodes"] if node["isUp"] and not node.get("role")]
+
+    def placeless() -> list[dict[str, Any]]:
+        return [node for node in api.get("GetClusterStatus")["nodes"] if not node.get("role")]
+
+    nodes, end = placeless(), time.monotonic() + SILENCE
+    # When it was seen is not known to a daemon that was started after it.
+    while any(not node["isUp"] and (node.get("lastSeenSecsAgo") or 0) < SILENCE for node in nodes) and time.monotonic() < end:
+        sleep(1)
+        nodes = placeless()
+    nodes = [node for node in nodes if node["isUp"]]
     known = api.get("GetNodeStatistics", node="*")["success"] if nodes else {}
-    found = {}
+    found: dict[str, int | None] = {}
     for node in nodes:
-        blocks = int(known.get(node["id"], {}).get("blockManagerStats", {}).get("rcEntries", 0))
-        if blocks or node.get("draining"):
-            found[node.get("hostname") or node["id"][:16]] = blocks
+        entries = ((known.get(node["id"]) or {}).get("blockManagerStats") or {}).get("rcEntries")
+        # A node that did not answer has not said that it is empty.
+        if entries is None or entries or node.get("draining"):
+            found[node.get("hostname") or node["id"][:16]] = entries
     return found
 
 

@@ -164,7 +164,8 @@ changes:
   type: list
   elements: str
 leaving:
-  description: Hosts that work, have no place in the layout, and still hold data, with the number of their blocks.
+  description:
+    - Hosts that work, have no place in the layout, and still hold data, with the number of their blocks; V(null) where one does not say.
   returned: with O(remove), without O(nodes)
   type: dict
 """
@@ -223,7 +224,7 @@ def main() -> None:
         if not given["nodes"] and given["remove"]:
             garage.wait(api, given["timeout"])
             leaving = {} if module.check_mode else garage.leaving(api)
-            still = ", ".join(f"{host} ({blocks} blocks)" for host, blocks in leaving.items())
+            still = ", ".join(f"{host} ({'?' if blocks is None else blocks} blocks)" for host, blocks in leaving.items())
             module.exit_json(changed=False, leaving=leaving, msg=f"still to give away: {still}" if still else "")
         if not given["nodes"]:
             module.exit_json(changed=False, **look(module, api))

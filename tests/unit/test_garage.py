@@ -42,6 +42,10 @@ class Cluster:
     alone: int = 0
     draining: set[str] = field(default_factory=set)
     blocks: dict[str, int] = field(default_factory=dict)
+    #: Nodes that are known and out of reach, and for how many seconds.
+    away: dict[str, int | None] = field(default_factory=dict)
+    #: Nodes that give no account of themselves.
+    mute: set[str] = field(default_factory=set)
 
     def __call__(self, request: Request) -> Answer:
         if self.alone:
@@ -69,14 +73,16 @@ class Cluster:
                     "hostname": names.get(node),
                     "role": self.roles.get(node),
                     "draining": node in self.draining,
+                    "lastSeenSecsAgo": self.away.get(node),
                 }
-                for node in sorted(self.up | set(self.roles))
+                for node in sorted(self.up | set(self.roles) | set(self.away))
             ]
         }
 
     def GetNodeStatistics(self, _body: None, node: str) -> dict[str, Any]:
         assert node == "*"
-        return {"success": {its: {"blockManagerStats": {"rcEntries": self.blocks.get(its, 0)}} for its in self.up}, "error": {}}
+        told = {its: {"blockManagerStats": {"rcEntries": self.blocks.get(its, 0)}} for its in self.up - self.mute}
+        return {"success": told, "error": dict.fromkeys(self.mute, "timeout")}
 
     def ConnectClusterNodes(self, body: list[str]) -> list[dict[str, Any]]:
         found = [place.partition("@")[0] for place in body]
@@ -233,8 +239,33 @@ def test_nodes_that_leave_hold_data_until_they_are_empty(api: Api, cluster: Clus
     cluster.draining = set()
     assert garage.leaving(api) == {}
     # One that is lost gives nothing away.
-    cluster.blocks, cluster.up = {MANY[4].id: 7}, {node.id for node in NODES}
+    cluster.blocks, cluster.up, cluster.away = {MANY[4].id: 7}, {node.id for node in NODES}, {MANY[4].id: 3600}
     assert garage.leaving(api) == {}
+    cluster.up.add(MANY[4].id)
+    cluster.mute.add(MANY[4].id)
+    assert garage.leaving(api) == {"mon5": None}, "who says nothing is not taken for empty"
+
+
+@pytest.mark.parametrize("seen", [None, 5])
+def test_a_node_that_has_lost_its_connections_is_not_taken_for_empty(
+    api: Api, cluster: Cluster, seen: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure(api, nodes=MANY)
+    ensure(api, remove=["mon4", "mon5"])
+    cluster.blocks = {MANY[3].id: 7}
+    cluster.up.discard(MANY[3].id)
+    cluster.away = {MANY[3].id: seen}
+
+    def connected(_seconds: float) -> None:
+        cluster.up.add(MANY[3].id)
+
+    assert garage.leaving(api, connected) == {"mon4": 7}
+    # It does not come back.
+    cluster.up.discard(MANY[3].id)
+    monkeypatch.setattr(garage, "SILENCE", 0.2)
+    waited: list[float] = []
+    assert garage.leaving(api, lambda seconds: waited.append(seconds)) == {}
+    assert bool(waited) == (seen is None)
 
 
 def test_nobody_who_works_and_holds_data_is_cut_off(api: Api, cluster: Cluster) -> None:
