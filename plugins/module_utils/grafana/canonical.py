@@ -62,9 +62,12 @@ def _text(value: Any, indent: str) -> str:
 
 def dumps(value: Any) -> bytes:
     """Canonical bytes: sorted keys, two spaces, UTF-8, a newline at the end. Keys are text, as in whatever was parsed."""
-    text = _text(value, "")
-    # Half of a surrogate pair has no UTF-8; JSON has an escape for it.
-    return (_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text) + "\n").encode()
+    text = _text(value, "") + "\n"
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair has no UTF-8; JSON has an escape for it.
+        return _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text).encode()
 
 
 def sha256(content: bytes) -> str:
