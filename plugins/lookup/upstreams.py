@@ -44,14 +44,13 @@ _list:
       description: C(address:port) for clients.
       type: str
     servers:
-      description: The endpoints behind it, the preferred one first, each with the port to C(check).
+      description:
+        - The endpoints behind it, the preferred one first, each with its C(checks), C(port) and C(path) of what it and whoever it needs
+          on its host have to answer.
       type: list
       elements: dict
-    check:
-      description: Path that a healthy one answers.
-      type: str
     check_method:
-      description: Method of the check.
+      description: Method of the checks.
       type: str
     one_writer:
       description: Whether only one member takes traffic at a time.
