@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.monitoring.ha.plugins.module_utils import certificates
+from ansible_collections.monitoring.ha.plugins.module_utils import certificates, https
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import faults_of, record
 
 OPTIONS = {"state", "fault", "given", "deadline", "directory"}
@@ -57,10 +57,20 @@ class ActionModule(ActionBase):
             return {"changed": False, "unsupported": "" if state == "absent" else "drill_power_off says no command for it"}
         if self._task.check_mode:
             return {"changed": True, "unsupported": ""}
-        begun = time.monotonic()
+        watched = [its for its in given.get("answers") or () if state == "present" and https.connects(its)][:2]
+        if state == "present" and not watched:
+            return {"failed": True, "msg": "nothing on the host answers: whether its power goes cannot be told"}
+        last = time.monotonic()
         done = subprocess.run(
             ["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=POWER, check=False
         )
         if done.returncode:
             return {"failed": True, "msg": f"{command}: {' '.join((done.stderr or done.stdout).split())[:300] or done.returncode}"}
-        return {"changed": True, "unsupported": "", "ago": time.monotonic() - begun}
+        # A command may end before it has worked, and one that has no effect is no failure that could be measured.
+        end = time.monotonic() + POWER
+        while answering := [its for its in watched if https.connects(its)]:
+            last = time.monotonic()
+            if last > end:
+                return {"failed": True, "msg": f"{command}: ended well, and {POWER} s later {answering[0]} still answers"}
+            time.sleep(0.1)
+        return {"changed": True, "unsupported": "", "ago": time.monotonic() - last}

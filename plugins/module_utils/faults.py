@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +24,15 @@ CHAIN = "MONITORING_HA_DRILL"
 #: Largest directory that is moved to memory for a disk that is to be full, in MiB, and room that it gets beside its content.
 LARGEST = 1024
 ROOM = 48
+#: Pieces of 4 KiB in which the rest of a disk is filled.
+CRUMBS = 4096
 #: Seconds by which a clock is put forward.
 STEP = 300
 IDENTITY = "/etc/monitoring-ha/pki"
 MARK = "monitoring_ha_drill"
-#: What may be left without being in the way of another failure: a mark is none, and a host that has started anew is mended by that.
-HARMLESS = {"mark", "sysrq"}
+CLAIM = "claim"
+#: What may be left without being in the way of another failure: marks and claims are none, and a host that starts anew is mended by that.
+HARMLESS = {"mark", CLAIM, "sysrq"}
 
 
 class FaultError(RuntimeError):
@@ -93,6 +97,7 @@ def filters(its: Mapping[str, Any], rules: Mapping[str, str]) -> Fault:
             inject.append(f"{table} -I {parent} -j {chain}")
             mend.append(f"{table} -D {parent} -j {chain} 2>/dev/null || true")
             mend += [f"{table} {flag} {chain} 2>/dev/null || true" for flag in ("-F", "-X")]
+            mend.append(f"if {table} -n -L {chain} >/dev/null 2>&1; then echo '{chain} is still there' >&2; exit 1; fi")
     check = "command -v iptables >/dev/null || echo 'it has no iptables'\n"
     check += "iptables -w -n -L INPUT >/dev/null 2>&1 || echo 'its kernel filters no packets'"
     return Fault("\n".join(inject), "\n".join(mend), check)
@@ -138,11 +143,20 @@ def disk_full(its: Mapping[str, Any]) -> Fault:
     """
     units, data = words(its["units"]), its["path"]
     under, stage = f"{DIRECTORY}/under", f"{DIRECTORY}/stage"
+    new = f"{under}/.monitoring-ha-drill.new"
     ballast = f"{data}/.monitoring-ha-drill"
-    fill = f"dd if=/dev/zero of={ballast} bs=1M 2>/dev/null || true\ndd if=/dev/zero of={ballast}.rest bs=4k 2>/dev/null || true"
+    left = f"$(df --output=avail -B 1 {data} | tail -n 1)"
+    # At once, whatever its size, and the crumbs that are left then one by one. What only root may still use stays.
+    fill = f"""left={left}
+[ "$left" -le {4096 * CRUMBS} ] || fallocate -l $((left - {2048 * CRUMBS})) {ballast}
+dd if=/dev/zero of={ballast}.rest bs=4k count={CRUMBS} 2>/dev/null || true
+[ {left} -lt 65536 ] || {{ echo '{data} could not be filled' >&2; exit 1; }}"""
     empty = f"rm -f {ballast} {ballast}.rest"
+    again = f"systemctl reset-failed {units} || true\nsystemctl start {units}"
     if not its.get("stage"):
-        return Fault(fill, empty, f"mountpoint -q {data} || echo '{data} is not a file system of its own'")
+        check = f"mountpoint -q {data} || echo '{data} is not a file system of its own'\n"
+        check += f"fallocate -l 4096 {ballast} 2>/dev/null || echo 'its file system gives no space away at once'\nrm -f {ballast}"
+        return Fault(fill, f"{empty}\n{again}", check)
     check = f'size=$(du -sm {data} | cut -f 1)\n[ "$size" -le {LARGEST} ] || echo "{data} is too large to be moved to memory ($size MiB)"'
     inject = f"""systemctl stop {units}
 mkdir -p {under} {stage}
@@ -159,15 +173,19 @@ systemctl start {units}
 if mountpoint -q {under}; then
   systemctl stop {units} || true
   if mountpoint -q {data}; then
-    find {under} -mindepth 1 -delete
-    cp -a {data}/. {under}/
+    rm -rf {new}
+    mkdir {new}
+    cp -a {data}/. {new}/
+    find {under} -mindepth 1 -maxdepth 1 ! -path {new} -exec rm -rf {{}} +
+    find {new} -mindepth 1 -maxdepth 1 -exec mv -t {under} {{}} +
+    rmdir {new}
+    sync -f {under}
     umount -l {data}
   fi
   umount -l {under}
-  umount -l {stage}
 fi
-systemctl reset-failed {units} || true
-systemctl start {units}"""
+if mountpoint -q {stage}; then umount -l {stage}; fi
+{again}"""
     return Fault(inject, mend, check)
 
 
@@ -176,8 +194,11 @@ def clock_step(its: Mapping[str, Any]) -> Fault:
     units = "chrony.service systemd-timesyncd.service ntpsec.service"
     state = f"{DIRECTORY}/clock"
     inject = f"for unit in {units}; do systemctl is-active -q $unit && echo $unit; done >{state} || true\n"
-    inject += f"for unit in $(cat {state}); do systemctl stop $unit; done\ndate -s @$(($(date +%s) + {STEP})) >/dev/null"
-    mend = f"date -s @$(($(date +%s) - {STEP})) >/dev/null\nfor unit in $(cat {state}); do systemctl start $unit; done\nrm -f {state}"
+    inject += (
+        f"for unit in $(cat {state}); do systemctl stop $unit; done\ndate -s @$(($(date +%s) + {STEP})) >/dev/null\ntouch {state}.stepped"
+    )
+    mend = f"if [ -e {state}.stepped ]; then date -s @$(($(date +%s) - {STEP})) >/dev/null; rm {state}.stepped; fi\n"
+    mend += f"for unit in $(cat {state}); do systemctl start $unit; done\nrm -f {state}"
     check = "if systemd-detect-virt -cq; then echo 'a container has the clock of its machine'; fi"
     return Fault(inject, mend, check)
 
@@ -220,6 +241,14 @@ def mark(its: Mapping[str, Any]) -> Fault:
     return Fault(inject, f"rm -f {file} {file}.new", f"[ -d {its['path']} ] || echo '{its['path']} is not there'")
 
 
+def claim(its: Mapping[str, Any]) -> Fault:
+    """No failure: whose drills are going on, and until when at the latest, for others that would begin. run, seconds: of these."""
+    file, run = f"{DIRECTORY}/{CLAIM}", shlex.quote(its["run"])
+    check = f"[ -s {file} ] || exit 0\n{{ read -r until; read -r run; }} <{file}\n"
+    check += f'if [ "$run" != {run} ] && [ "$until" -gt "$(date +%s)" ]; then echo "drills are going on already ($run)"; fi'
+    return Fault(f"{{ echo $(($(date +%s) + {int(its['seconds'])})); echo {run}; }} >{file}", f"rm -f {file}", check)
+
+
 FAULTS: dict[str, Callable[[Mapping[str, Any]], Fault]] = {
     "nothing": nothing,
     "kill": kill,
@@ -237,6 +266,7 @@ FAULTS: dict[str, Callable[[Mapping[str, Any]], Fault]] = {
     "certificate_expired": certificate_expired,
     "sysrq": sysrq,
     "mark": mark,
+    CLAIM: claim,
 }
 
 
@@ -244,15 +274,18 @@ FAULTS: dict[str, Callable[[Mapping[str, Any]], Fault]] = {
 
 
 def shell(script: str, timeout: float = 300) -> str:
-    """What a script printed; FaultError with what it said when it fails."""
+    """What a script printed; FaultError with what it said when it fails. After ``timeout`` seconds all of its processes are ended."""
     command = ["/bin/sh", "-eu", "-c", script]
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise FaultError(f"not done after {timeout:.0f} s") from error
-    if done.returncode:
-        raise FaultError(" ".join((done.stderr or done.stdout).split())[:500] or f"exit {done.returncode}")
-    return done.stdout
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        try:
+            said, errors = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise FaultError(f"not done after {timeout:.0f} s") from error
+    if process.returncode:
+        raise FaultError(" ".join((errors or said).split())[:500] or f"exit {process.returncode}")
+    return said
 
 
 def path(name: str) -> str:
@@ -263,25 +296,33 @@ def timer(name: str) -> str:
     return f"monitoring-ha-drill-{name.replace('_', '-')}"
 
 
+def mending(name: str) -> str:
+    """The command that does what was left to be done: whoever comes second waits, and has nothing to do then."""
+    return f"/usr/bin/flock {DIRECTORY}/lock /bin/sh -c '[ ! -e {path(name)} ] || exec /bin/sh -eu {path(name)}'"
+
+
 def arm(name: str, script: str, seconds: float) -> None:
-    """Leave on the host what mends, and let it run by itself after some seconds."""
+    """Leave on the host what mends, and let it run by itself after some seconds, again and again until it works."""
     os.makedirs(DIRECTORY, mode=0o700, exist_ok=True)
     with open(path(name), "w", encoding="utf-8", opener=lambda file, flags: os.open(file, flags, 0o600)) as file:
-        file.write(f"set +e\n{script}\nrm -f {path(name)}\n")
+        file.write(f"{script}\nrm -f {path(name)}\n")
         file.flush()
         os.fsync(file.fileno())
     unit = timer(name)
+    again = "--property=Restart=on-failure --property=RestartSec=10"
     shell(
         f"systemctl stop {unit}.timer 2>/dev/null || true\nsystemctl reset-failed {unit}.service 2>/dev/null || true\n"
-        f"systemd-run --quiet --collect --unit={unit} --on-active={seconds:.0f} --timer-property=AccuracySec=1s /bin/sh {path(name)}"
+        f"systemd-run --quiet --collect --unit={unit} --on-active={seconds:.0f} --timer-property=AccuracySec=1s {again} {mending(name)}"
     )
 
 
 def mend(name: str) -> bool:
-    """Do what was left to be done; whether there was anything. FaultError when it does not work."""
+    """Do what was left to be done; whether there was anything. FaultError when it does not work: it stays armed then."""
     if not os.path.exists(path(name)):
         return False
-    shell(f"systemctl stop {timer(name)}.timer 2>/dev/null || true\n/bin/sh {path(name)}")
+    shell(mending(name))
+    unit = timer(name)
+    shell(f"systemctl stop {unit}.timer {unit}.service 2>/dev/null || true")
     return True
 
 

@@ -72,6 +72,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitoring.ha.plugins.module_utils import faults
 
 
+def mended(names: list[str]) -> dict[str, str]:
+    """Mend one after the other. Those with which it did not work, and why."""
+    failed = {}
+    for name in names:
+        try:
+            faults.mend(name)
+        except faults.FaultError as error:
+            failed[name] = str(error)
+    return failed
+
+
 def main() -> None:
     """Make a failure or mend it."""
     module = AnsibleModule(
@@ -92,12 +103,14 @@ def main() -> None:
     try:
         if its["state"] == "absent":
             left = [one for one in faults.armed() if name in (None, one)]
-            if not module.check_mode:
-                for one in left:
-                    faults.mend(one)
+            failed = {} if module.check_mode else mended(left)
+            if failed:
+                module.fail_json(msg="; ".join(f"{one}: {error}" for one, error in failed.items()), mended=sorted(set(left) - set(failed)))
             module.exit_json(changed=bool(left), mended=left, unsupported="")
         fault = faults.FAULTS[name]({**its["given"], "files": its["files"]})
         if reason := faults.impossible(fault):
+            if name == faults.CLAIM:
+                module.fail_json(msg=reason)
             module.exit_json(changed=False, unsupported=reason)
         if others := sorted(set(faults.armed()) - faults.HARMLESS - {name}):
             remedy = "wait until the host has mended it by itself, or run this module with state=absent"

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -173,7 +174,8 @@ def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     marks = [{"host": h, "path": faults_of.textfiles(stack, h)} for h in faults_of.marked(stack)] if "pages" in probes else []
     drills = [{"index": index, "name": f"{case.name}{f' ({case.turn})' if case.turn > 1 else ''}"} for index, case in enumerate(found)]
     longest = sum(case.failure.seconds + options.patience + 300 for case in found)
-    return {"drills": drills, "marks": marks, "hosts": topology.stack_hosts(stack.groups), "longest": int(longest)}
+    run = f"{socket.gethostname()}:{options.directory}"
+    return {"drills": drills, "marks": marks, "hosts": topology.stack_hosts(stack.groups), "longest": int(longest), "run": run}
 
 
 # --- look -----------------------------------------------------------------------------------------------------------

@@ -180,16 +180,17 @@ def database(failure: Failure, groups: Mapping[str, Sequence[str]]) -> Component
 
 
 def whose(failure: Failure, groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """Whom a failure may strike: nobody without its daemon."""
+    """Whom a failure may strike: hosts of the stack, which have allowed it, and nobody without its daemon."""
+    stack = topology.stack_hosts(groups)
     if failure.whom in ("holder", "leader"):
         found = topology.members(COMPONENTS["load_balancer"] if failure.whom == "holder" else database(failure, groups), groups)
     elif failure.among == "host":
-        found = topology.stack_hosts(groups)
+        found = stack
     else:
         found = topology.members(COMPONENTS[failure.among], groups)
     if not failure.daemon:
         return found
-    running = topology.members(COMPONENTS[failure.daemon], groups)
+    running = [host for host in topology.members(COMPONENTS[failure.daemon], groups) if host in stack]
     if failure.whom in ("holder", "leader"):
         return running if found else []
     return [host for host in found if host in running]

@@ -27,6 +27,12 @@ def units_of(stack: Stack, host: str) -> list[str]:
     return [unit for c in mine for unit in (c.unit, *c.helpers)]
 
 
+def answers(stack: Stack, host: str) -> list[str]:
+    """Where a host that is on can be told from one that is not: ``address:port`` of what runs there."""
+    mine = [c for c in COMPONENTS.values() if c.metrics and host in topology.members(c, stack.groups)]
+    return [topology.endpoint(c, c.metrics[0], host, stack.hostvars).authority for c in mine if c.metrics]
+
+
 def neighbours(stack: Stack, host: str) -> list[str]:
     """Addresses of the stack's other hosts, and the one that moves among them."""
     others = [h for h in topology.stack_hosts(stack.groups) if h != host]
@@ -53,6 +59,7 @@ def given(failure: Failure, host: str, stack: Stack, stage: bool) -> dict[str, A
         its |= {"peers": neighbours(stack, host)}
     elif failure.do == "power_cut":
         its |= {"off": of_host(stack, host, "drill_power_off"), "on": of_host(stack, host, "drill_power_on")}
+        its |= {"answers": answers(stack, host)}
     elif failure.do == "certificate_expired":
         renewed = [c.unit for c in COMPONENTS.values() if c.renewal and host in topology.members(c, stack.groups)]
         its |= {"units": units_of(stack, host), "renewed": renewed, "pki": stack.pki}

@@ -137,6 +137,12 @@ def tail(attempts: Sequence[Attempt], patience: float, moments: Moments, limit: 
     return [one for one in failed if late < one.start < mended or (moments.whole and one.start > moments.whole)]
 
 
+def unseen(attempts: Sequence[Attempt], moments: Moments) -> float:
+    """Seconds, of those from the failure until everything was whole again, that lie before the first attempt or after the last one."""
+    until = max(moments.whole, moments.mended, moments.injected)
+    return max(0.0, min(one.start for one in attempts) - moments.injected, until - max(one.end for one in attempts))
+
+
 def rate(attempts: Sequence[Attempt], patience: float) -> float:
     """Attempts a second, times apart in which one waited longer than a client has patience."""
     if len(attempts) < 2:
@@ -235,6 +241,10 @@ def clients(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
         before = [one for one in attempts if one.end < moments.injected and not good(one, ledger.patience)]
         if before:
             found.append(Figure(ledger.probe, "errors before", len(before), 0, "", kind, reason(before[0])))
+        # Whoever has died has seen nothing bad any more.
+        if (blind := unseen(attempts, moments)) > 2 * ledger.patience:
+            about = "the probe ended before its time, or began after it"
+            found.append(Figure(ledger.probe, "seconds not looked at", round(blind, 1), 0, "s", kind, about))
         if moments.lasting:
             about = f"{sum(one.seconds for one in every):.1f} s together" if every else ""
             found.append(Figure(ledger.probe, "outages", len(every), promise.of("outages", None), "", kind, about))
@@ -243,11 +253,10 @@ def clients(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
             late = tail(attempts, ledger.patience, moments, float("inf") if limit is None else limit)
             about = f"{reason(late[0])}, {late[0].start - moments.injected:.1f} s after the failure" if late else ""
             found.append(Figure(ledger.probe, "tail errors", len(late), promise.of("tail", 0), "", kind, about))
-        if not ledger.facts.get("unhurried"):
-            # As an upper limit, so that every figure is judged in the same way.
-            often = rate(attempts, ledger.patience)
-            about = f"{often:.1f} attempts a second"
-            found.append(Figure(ledger.probe, "seconds between attempts", round(1 / often, 3) if often else 99, 1 / RATE, "s", kind, about))
+        # As an upper limit, so that every figure is judged in the same way.
+        often = rate(attempts, ledger.patience)
+        about = f"{often:.1f} attempts a second"
+        found.append(Figure(ledger.probe, "seconds between attempts", round(1 / often, 3) if often else 99, 1 / RATE, "s", kind, about))
     for state in ("wrong", "stale"):
         those = [one for one in ledger.attempts if one.state == state]
         if those or ledger.probe == "query":

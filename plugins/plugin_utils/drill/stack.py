@@ -246,7 +246,7 @@ class Stack:
         """What the probes are told. It holds passwords."""
         job, hosts = self.scraped()
         members = topology.endpoints("alertmanager", self.groups, self.hostvars)
-        turn = durations.seconds(self.of_member("alertmanager", "alertmanager_peer_timeout", "15s"))
+        turns = durations.seconds(self.of_member("alertmanager", "alertmanager_peer_timeout", "15s")) * max(0, len(members) - 1)
         evaluation = self.of_member("prometheus", "prometheus_evaluation_interval", "15s")
         fires = {"period": rule.period(evaluation), "life": rule.life(evaluation)} if self.members("prometheus") else {}
         return {
@@ -261,7 +261,8 @@ class Stack:
             "addresses": {h: topology.host_address(h, self.hostvars[h]) for h in topology.stack_hosts(self.groups)},
             "rule": fires,
             "pager_port": urllib.parse.urlsplit(pager).port or 80 if pager else 0,
-            "page_patience": turn * max(0, len(members) - 1) + 2 * self.interval + 10,
+            "page_turns": turns + 5,
+            "page_patience": turns + 2 * self.interval + 10,
         }
 
     # --- for the report

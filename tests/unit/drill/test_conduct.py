@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import threading
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.monitoring.ha.plugins.action import drill_fault
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates, https
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, guardian, record, rule
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.conduct import Options
@@ -153,9 +158,29 @@ def test_what_is_done_follows_from_catalogue_and_inventory() -> None:
     assert (switched["name"], switched["cluster"], switched["path"]) == ("one", "site", "/etc/monitoring-ha/patroni")
 
 
+def test_a_power_cut_is_one_only_when_nothing_answers_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drill_fault, "POWER", 1)
+    action: Any = SimpleNamespace(_task=SimpleNamespace(check_mode=False))
+
+    def cut(command: str, answers: list[str]) -> dict[str, Any]:
+        return drill_fault.ActionModule._power(action, {"off": command, "answers": answers}, "present")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert cut("true", [address])["msg"] == f"true: ended well, and 1 s later {address} still answers"
+        begun = time.monotonic()
+        threading.Timer(0.5, server.close).start()
+        done = cut("true", [address])
+    # It counts from when it was gone, not from when that was asked for.
+    assert done["changed"] and time.monotonic() - begun - done["ago"] == pytest.approx(0.5, abs=0.3)
+    assert "nothing on the host answers" in cut("true", [address])["msg"]
+
+
 def test_power_is_cut_by_the_inventorys_commands_or_not_at_all() -> None:
     its = given("host_power_cut")
+    answers = its["given"].pop("answers")
     assert its["given"] == {"host": "mon1", "off": "cut mon1", "on": "give mon1"} and its["unsupported"] == ""
+    assert "192.0.2.10:9100" in answers and "192.0.2.10:9090" in answers and all(one.startswith("192.0.2.10:") for one in answers)
     assert given("host_power_cut", drill_power_off="")["unsupported"] == "mon1: drill_power_off says no command that cuts its power"
     assert given("host_power_cut", drill_power_on="")["unsupported"] == "mon1: drill_power_on says no command that gives it power again"
     its = given("host_power_cut", drill_power_off="sysrq", drill_power_on="")

@@ -52,6 +52,14 @@ def unborne(name: str, hosts: list[str], **groups: list[str]) -> list[str]:
     return failures.unbearable(DATA[name], hosts, {**DEMO, **groups})
 
 
+def test_whoever_is_only_monitored_is_never_struck() -> None:
+    groups = {**DEMO, "all": ["web1", *HOSTS], "monitored": ["web1", *HOSTS]}
+    for name, failure in DATA.items():
+        if failure.daemon not in ELSEWHERE:
+            assert "web1" not in failures.whose(failure, groups), name
+    assert struck("node_exporter_killed", "mon1", "mon2", groups) == ["mon3"]
+
+
 # --- the data -------------------------------------------------------------------------------------------------------
 
 

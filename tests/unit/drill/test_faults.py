@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "certificate_expired": {"units": ["a.service"], "renewed": ["b.service"], "files": {"host.pem": "x\n"}},
     "sysrq": {},
     "mark": {"path": "/var/lib/textfile"},
+    "claim": {"run": "controller:/srv/it's/report", "seconds": 60},
 }
 
 
@@ -116,7 +118,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def shell(script: str, timeout: float = 300) -> str:
         if "systemctl" in script or "systemd-run" in script:
             said.append(script)
-            script = "\n".join(line for line in script.splitlines() if line.startswith("/bin/sh"))
+            script = ""
         return real(script, timeout) if script else ""
 
     monkeypatch.setattr(faults, "DIRECTORY", str(tmp_path / "drill"))
@@ -129,17 +131,55 @@ def test_what_mends_is_on_disk_and_armed_and_goes_when_it_is_done(host: list[str
     faults.arm("hang", f"rm -f {tmp_path}/broken", 90)
     path = tmp_path / "drill" / "hang.mend"
     assert path.stat().st_mode & 0o777 == 0o600 and faults.armed() == ["hang"]
-    assert f"--unit=monitoring-ha-drill-hang --on-active=90 --timer-property=AccuracySec=1s /bin/sh {path}" in host[0]
+    assert "--unit=monitoring-ha-drill-hang --on-active=90 --timer-property=AccuracySec=1s" in host[0]
+    # By itself it is tried again until it works.
+    assert f"--property=Restart=on-failure --property=RestartSec=10 {faults.mending('hang')}" in host[0]
     assert faults.mend("hang") is True
     assert not (tmp_path / "broken").exists() and faults.armed() == []
     assert faults.mend("hang") is False
 
 
-def test_a_command_that_fails_on_the_way_does_not_keep_the_rest_from_being_mended(host: list[str], tmp_path: Path) -> None:
-    (tmp_path / "broken").touch()
-    faults.arm("cut_off", f"false\nrm -f {tmp_path}/broken", 90)
-    faults.mend("cut_off")
-    assert not (tmp_path / "broken").exists() and faults.armed() == [] and host
+def test_what_could_not_be_mended_stays_armed_and_can_be_mended_later(
+    host: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent() -> dict[str, Any]:
+        with patch_module_args({"state": "absent"}), pytest.raises(SystemExit):
+            drill_fault_host.main()
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    faults.arm("cut_off", f"[ -e {tmp_path}/way ] || {{ echo no way >&2; exit 1; }}", 90)
+    faults.arm("hang", f"touch {tmp_path}/mended", 90)
+    with pytest.raises(faults.FaultError, match="no way"):
+        faults.mend("cut_off")
+    # One that does not work keeps no other one from being mended.
+    told = absent()
+    assert told["failed"] and told["msg"] == "cut_off: no way" and told["mended"] == ["hang"] and (tmp_path / "mended").exists()
+    assert faults.armed() == ["cut_off"] and not any("cut-off.timer monitoring" in said for said in host)
+    (tmp_path / "way").touch()
+    assert absent()["mended"] == ["cut_off"] and faults.armed() == []
+
+
+def test_a_script_that_takes_too_long_ends_with_everything_that_it_began(tmp_path: Path) -> None:
+    with pytest.raises(faults.FaultError, match="not done after"):
+        faults.shell(f"(sleep 1.5; touch {tmp_path}/late) & wait", timeout=0.5)
+    time.sleep(1.5)
+    assert not (tmp_path / "late").exists()
+
+
+def test_drills_of_somebody_else_are_told_until_they_must_be_over(host: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    def claimed(run: str, **more: Any) -> dict[str, Any]:
+        with patch_module_args({"fault": "claim", "given": {"run": run, "seconds": 60}, **more}), pytest.raises(SystemExit):
+            drill_fault_host.main()
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    mine = "one:/srv/it's mine"
+    assert not claimed(mine).get("failed") and not claimed(mine).get("failed")
+    for more in ({}, {"_ansible_check_mode": True}):
+        assert claimed("two:/srv/other", **more)["msg"] == f"drills are going on already ({mine})"
+    assert not claimed(mine, given={"run": mine, "seconds": -1}).get("failed")
+    assert not claimed("two:/srv/other").get("failed") and host
 
 
 @pytest.mark.parametrize(("left", "refused"), [("sysrq", ""), ("mark", ""), ("hang", "(hang)")])

@@ -59,6 +59,14 @@ def test_an_outage_without_an_end_lasts_until_nobody_looks_any_more() -> None:
     assert figures(Ledger("query", attempts([(10, 99)])), query=5)["outage"].value == pytest.approx(40, abs=0.5)
 
 
+@pytest.mark.parametrize(
+    ("seen", "kept"), [((0, 50), True), ((0, 34), True), ((0, 25), False), ((0, 9), False), ((15, 50), True), ((25, 50), False)]
+)
+def test_a_probe_that_died_in_between_or_came_too_late_has_seen_nothing(seen: tuple[float, float], kept: bool) -> None:
+    its = Ledger("query", [one for one in attempts() if seen[0] <= one.start - 1000 < seen[1]], patience=5)
+    assert broken(its) == (set() if kept else {"seconds not looked at"})
+
+
 def test_errors_that_come_after_the_time_that_was_promised_are_a_tail() -> None:
     late = Ledger("query", attempts([(10, 12), (20, 20.2), (25, 25.2)]))
     assert broken(late, query=3) == {"tail errors"}

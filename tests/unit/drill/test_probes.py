@@ -284,6 +284,7 @@ def paged(start: Start, tls: Callable[[Answerer], Any], without: set[int], twice
             alertmanagers={"mon1": f"127.0.0.1:{server.port}", "mon2": f"127.0.0.1:{free_port()}"},
             addresses={"mon1": "127.0.0.1"},
             pager_port=port,
+            page_turns=0.5,
             page_patience=1.0,
         )
     return found, server

@@ -149,10 +149,10 @@ class Pages(Probe):
     def finish(self) -> None:
         stopped = now()
         # The last member's turn comes after all others', and what a dead one did not send is sent by the next.
-        patience = float(self.settings.values["page_patience"])
+        turns, patience = (float(self.settings.values[name]) for name in ("page_turns", "page_patience"))
         while now() - stopped < patience:
             paged = {entry[1] for entry in list(self._arrived) if entry[0] == "posted"}
-            if set(self._posted) <= paged and now() - stopped > patience / 2:
+            if set(self._posted) <= paged and now() - stopped > turns:
                 break
             time.sleep(0.5)
         self.ledger.fact(
