@@ -151,7 +151,7 @@ def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     if unknown := set(options.objectives) - {"all", *known}:
         raise DrillError(f"drill_objectives.{sorted(unknown)[0]}: no failure is called so")
     for case in found:
-        failures.promised(case.failure, options.objectives)
+        failures.promised(case.failure, options.objectives, stack.database)
     probes, without = stack.probes(options.pager, options.probes)
     if not probes:
         raise DrillError(f"nothing of this stack can be measured: {'; '.join(without) or 'it has no front end'}")
@@ -270,7 +270,7 @@ def last(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     """Until the failure has lasted as long as it should, or a client has been without answers for far too long."""
     case = cases(stack, options)[options.index]
     directory = options.drill(options.index)
-    promise = judge.Promise(failures.promised(case.failure, options.objectives))
+    promise = judge.Promise(failures.promised(case.failure, options.objectives, stack.database))
     injected = max((one.at for one in record.events(directory) if one.what == "injected"), default=time.time())
     end = injected + case.failure.seconds
     while (rest := end - time.time()) > 0 and not (options.work / ENOUGH).exists():
@@ -307,7 +307,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     done, ledgers, begun = record.events(directory), watch.ledgers(directory), begun_run(options)
     injected = [one.at for one in done if one.what == "injected"]
     mended = [one.at for one in done if one.what == "mended"]
-    promised = failures.promised(case.failure, options.objectives)
+    promised = failures.promised(case.failure, options.objectives, stack.database)
     lasting = case.failure.do == "nothing"
     moments = judge.Moments(min(injected, default=whole), max(mended, default=0.0), 0.0 if missing else whole, lasting)
     figures = judge.judge(ledgers, moments, judge.Promise(promised))

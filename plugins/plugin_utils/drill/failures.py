@@ -44,6 +44,9 @@ LIMITS = {
     *("alerts", "page_copies", "page_delay", "pages_doubled", "pages_lost", "unreached"),
     *("holes", "tail", "outages", "wrong", "stale", "lost"),
 }
+#: Component of the database → the longest that is promised of it and of Grafana, in whichever way it is lost, where that is less than
+#: PostgreSQL's (docs/mariadb.md).
+LONGEST: dict[str, dict[str, float]] = {"mariadb": {"database": 10, "grafana": 17}}
 
 
 class DrillError(ValueError):
@@ -150,9 +153,10 @@ def load(path: Path = DATA) -> dict[str, Failure]:
     return {name: _failure(name, its) for name, its in yaml.safe_load(path.read_text(encoding="utf-8")).items()}
 
 
-def promised(failure: Failure, objectives: Mapping[str, Any]) -> dict[str, float | None]:
-    """The failure's promise with what an inventory says of all of them (``all``), and of this one, on top."""
-    found = dict(failure.promise)
+def promised(failure: Failure, objectives: Mapping[str, Any], database: str = "postgresql") -> dict[str, float | None]:
+    """The failure's promise where that is the database, with what an inventory says of all of them (``all``), and of this one, on top."""
+    longest = LONGEST.get(database, {})
+    found = {name: limit if limit is None else min(limit, longest.get(name, limit)) for name, limit in failure.promise.items()}
     for name in ("all", failure.name):
         its = objectives.get(name) or {}
         if not isinstance(its, Mapping) or set(its) - LIMITS:

@@ -107,6 +107,14 @@ def test_promises_are_those_that_are_made_to_people(name: str, probe: str, secon
     assert limit is not None and limit <= seconds
 
 
+def test_a_writer_of_mariadb_is_replaced_sooner_in_whichever_way_it_is_lost() -> None:
+    for name, its in DATA.items():
+        found = failures.promised(its, {}, "mariadb")
+        assert (found.get("database") or 0) <= 10 and (found.get("grafana") or 0) <= 17, name
+    assert failures.promised(DATA["leader_power_cut"], {"leader_power_cut": {"grafana": 20}}, "mariadb")["grafana"] == 20
+    assert failures.promised(DATA["leader_power_cut"], {}, "postgresql") == DATA["leader_power_cut"].promise
+
+
 @pytest.mark.parametrize(("name", "probe"), [("thanos_query_hung", "query"), ("query_frontend_hung", "query"), ("grafana_hung", "grafana")])
 @pytest.mark.parametrize("role", ["haproxy", "proxy"])
 def test_a_member_that_hangs_is_left_out_within_the_promise_by_the_formula_that_is_told(name: str, probe: str, role: str) -> None:
