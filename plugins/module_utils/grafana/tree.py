@@ -16,7 +16,7 @@ import ctypes
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,12 +122,13 @@ def read_json(root: Path, path: str) -> Any:
 
 
 def read_manifest(root: Path) -> Json:
-    """The manifest; empty where a tree was put together by hand. TreeError when a newer program wrote it."""
+    """The manifest; empty where a tree was put together by hand. TreeError when a newer or another program wrote it."""
     if not root.is_dir():
         raise TreeError(f"{root}: no such directory")
     if not (root / MANIFEST).exists():
         return {}
-    manifest: Json = read_json(root, MANIFEST)
+    found = read_json(root, MANIFEST)
+    manifest: Json = found if isinstance(found, dict) else {}
     if manifest.get("format") != FORMAT:
         raise TreeError(f"{root / MANIFEST}: format {manifest.get('format')!r}; this program knows {FORMAT}")
     return manifest
@@ -139,9 +140,23 @@ def check_ours(dest: Path) -> None:
         return
     if not dest.is_dir() or dest.is_symlink():
         raise TreeError(f"{dest}: not a directory")
-    inside = {entry.name for entry in dest.iterdir()}
-    if inside and (MANIFEST not in inside or ".git" in inside):
-        raise TreeError(f"{dest}: holds something else than a tree, and would be replaced as a whole: name a directory of its own")
+    inside = sorted(dest.iterdir())
+    if not inside:
+        return
+    try:
+        # Other programs have files of that name, too.
+        ours = read_manifest(dest).get("organisations")
+        strange = [entry.name for entry in inside if ours is None or not _belongs(entry, ours)]
+    except TreeError as error:
+        strange = [str(error)]
+    if strange:
+        what = ", ".join(strange[:3]) + (", …" if len(strange) > 3 else "")
+        raise TreeError(f"{dest}: holds something else than a tree ({what}), and would be replaced as a whole: name a directory of its own")
+
+
+def _belongs(entry: Path, organisations: Collection[str]) -> bool:
+    """Whether an entry is part of a tree: the manifest, or the directory of an organisation, of the export or made by hand."""
+    return entry.name == MANIFEST or (entry.is_dir() and (entry.name in organisations or (entry / "organisation.json").is_file()))
 
 
 def _digests(root: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ def write(dest: Path, *, check: bool = False, **files: str) -> Changes:
     with Writer(dest) as writer:
         for path, content in files.items():
             writer.add(f"o/{path}.json", content.encode())
-        return writer.finish({}, check=check)
+        return writer.finish({"organisations": {"o": {}}}, check=check)
 
 
 def read(dest: Path) -> dict[str, str]:
@@ -77,12 +77,36 @@ def test_two_objects_never_share_a_file(tmp_path: Path) -> None:
         writer.add("o/a.json", b"2")
 
 
-@pytest.mark.parametrize("inside", [["notes.txt"], ["manifest.json", ".git"]])
-def test_what_is_not_ours_is_not_replaced(inside: list[str], tmp_path: Path) -> None:
-    for name in inside:
-        (tmp_path / name).write_text("{}")
+@pytest.mark.parametrize(
+    "inside",
+    [
+        {"notes.txt": ""},
+        {"manifest.json": '{"name": "Shop", "start_url": "/"}', "index.html": "x"},
+        {"manifest.json": '{"name": "Shop", "start_url": "/"}'},
+        {"manifest.json": "[]"},
+        {"manifest.json": '{"format": 1, "organ'},
+        {"manifest.json": '{"format": 99, "organisations": {}}'},
+        {"manifest.json": '{"format": 1, "organisations": {}}', "README.md": "ours"},
+        {"manifest.json": '{"format": 1, "organisations": {}}', ".git": "gitdir: elsewhere"},
+        {"manifest.json": '{"format": 1, "organisations": {}}', "images/logo.svg": "x"},
+        {"main-org/organisation.json": "{}"},
+    ],
+)
+def test_what_is_not_ours_is_not_replaced(inside: dict[str, str], tmp_path: Path) -> None:
+    for name, content in inside.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
     with pytest.raises(TreeError, match="something else"):
         Writer(tmp_path)
+    assert all((tmp_path / name).read_text() == content for name, content in inside.items())
+
+
+def test_an_organisation_that_was_put_into_a_tree_by_hand_is_part_of_it(tmp_path: Path) -> None:
+    dest = tmp_path / "tree"
+    write(dest, a="1")
+    (dest / "added").mkdir()
+    (dest / "added" / "organisation.json").write_text("{}")
+    assert write(dest, a="1").removed == ["added/organisation.json"]
 
 
 def test_a_manifest_of_another_format(tmp_path: Path) -> None:
