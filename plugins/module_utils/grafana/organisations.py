@@ -16,16 +16,26 @@ ALL = "all"
 
 
 def instance(client: Client) -> tuple[str, dict[str, frozenset[str]]]:
-    """(release, group to versions of the resource API) of Grafana. The release is empty where Grafana hides it."""
+    """(release, group to versions of the resource API) of Grafana. The release is empty where Grafana hides it.
+
+    GrafanaError when the resource API does not answer although the release has it, as the other one tells less.
+    """
     release = str((client.get("/api/health") or {}).get("version", ""))
     try:
         groups = client.get("/apis")["groups"]
     except ApiError as error:
-        # Grafana 11 may not have it.
         if error.status not in (403, 404):
             raise
+        if _has_resources(release):
+            raise GrafanaError(f"{error}: Grafana {release} has /apis, which whatever is in front of it has to let through") from error
         groups = []
     return release, {group["name"]: frozenset(one["version"] for one in group["versions"]) for group in groups}
+
+
+def _has_resources(release: str) -> bool:
+    """Whether a release is known to have the resource API: 12 and later."""
+    major = release.partition(".")[0]
+    return major.isdecimal() and int(major) >= 12
 
 
 def current(client: Client, release: str, apis: dict[str, frozenset[str]]) -> Org:
