@@ -94,7 +94,7 @@ def test_a_commit_for_each_change_and_none_without(start: Start, tmp_path: Path)
     to.send("PUT", "/api/folders/level0", {"title": "Renamed", "overwrite": True})
     to.send("DELETE", "/api/dashboards/uid/same2")
     host.run("run")
-    assert git(remote, "log", "-1", "--format=%s") == ("3 dashboards renamed, 1 dashboard removed, 1 folder renamed")
+    assert git(remote, "log", "-1", "--format=%s") == ("3 dashboards changed, 3 dashboards renamed, 1 dashboard removed, 1 folder renamed")
     metrics = (tmp_path / "backup.prom").read_text()
     assert 'monitoring_ha_backup_objects{what="grafana",organisation="Main Org.",kind="dashboards"} 24' in metrics
 

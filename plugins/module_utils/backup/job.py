@@ -149,7 +149,7 @@ class Work:
             repository.move(base)
             outcome.commit, outcome.message = base, outcome.message or repository.show(base).message
             return
-        made = message.changes(repository.changes(before, after))
+        made = message.changes(repository.changes(before, after), repository.lines)
         text = message.message(made, self.settings.member, outcome.release, united=len(heads))
         outcome.commit = repository.commit(after, heads, text)
         repository.move(outcome.commit)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..grafana.names import uid_of
@@ -31,10 +31,21 @@ NAMES = {
     "organisation": ("organisation", "organisations"),
 }
 VERBS = ("added", "changed", "renamed", "moved", "removed")
+#: Status of a file to what it says of the object, where there is no other file of that.
+VERB = {"A": "added", "M": "changed", "D": "removed"}
 #: Objects that a message lists one by one.
 LISTED = 100
 #: Parts of a subject; it stays readable on a page of a repository.
 PARTS = 6
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A file that differs. status: ``A``, ``M`` or ``D``. content: id of what is in it, of what was where it is gone."""
+
+    status: str
+    path: str
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,21 +62,22 @@ class Change:
 
 @dataclass(frozen=True)
 class _File:
-    """A path of the tree: what it is of, and where it is."""
+    """A file of the tree: what it is of, where it is, and how it differs."""
 
     organisation: str
     kind: str
     folders: tuple[str, ...]
     name: str
+    how: Difference
 
     @classmethod
-    def of(cls, path: str) -> _File | None:
-        parts = path.split("/")
+    def of(cls, how: Difference) -> _File | None:
+        parts = how.path.split("/")
         if len(parts) == 2 and parts[1] == "organisation.json":
-            return cls(parts[0], "organisation", (), parts[0])
-        if len(parts) < 3 or not path.endswith(".json"):
+            return cls(parts[0], "organisation", (), parts[0], how)
+        if len(parts) < 3 or not how.path.endswith(".json"):
             return None
-        return cls(parts[0], parts[1], tuple(parts[2:-1]), parts[-1].removesuffix(".json"))
+        return cls(parts[0], parts[1], tuple(parts[2:-1]), parts[-1].removesuffix(".json"), how)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -90,37 +102,39 @@ def _title(part: str) -> str:
 COMPANIONS = {"dashboard_permissions": "dashboards", "folder_permissions": "folders"}
 
 
-def changes(differences: Iterable[tuple[str, str]]) -> list[Change]:
-    """Objects that differ, from (``A``, ``M`` or ``D``, path) of files.
+def changes(differences: Iterable[Difference], lines: Callable[[str, str], int]) -> list[Change]:
+    """Objects that differ, from files that do. lines: how many lines differ between two contents.
 
     What only lies below a renamed folder has not changed, and permissions that come, go or move with what they are of are not told.
     """
-    files = [(status, found) for status, path in differences if (found := _File.of(path))]
-    gone = {one.key: one for status, one in files if status == "D"}
-    there = {one.key for status, one in files if status == "A"}
-    made = {one.key: (verb, one) for status, one in files if (verb := _verb(status, one, gone.get(one.key), one.key in there))}
+    files = [found for one in differences if (found := _File.of(one))]
+    gone = {one.key: one for one in files if one.how.status == "D"}
+    there = {one.key for one in files if one.how.status == "A"}
+    made = {
+        one.key: (one, _again(gone[one.key], one, lines) if one.key in gone and one.key in there else [VERB[one.how.status]])
+        for one in files
+        if one.how.status != "D" or one.key not in there
+    }
 
     def goes_with_it(verb: str, one: _File) -> bool:
         organisation, kind, uid = one.key
         owner = made.get((organisation, COMPANIONS.get(kind, ""), uid))
-        return owner is not None and owner[0] == verb != "changed"
+        return verb != "changed" and owner is not None and bool(set(owner[1]) - {"changed"})
 
-    told = [Change(one.kind, verb, one.place) for verb, one in made.values() if not goes_with_it(verb, one)]
+    told = [Change(one.kind, verb, one.place) for one, verbs in made.values() for verb in verbs if not goes_with_it(verb, one)]
     order = list(NAMES)
     return sorted(told, key=lambda one: (order.index(one.kind) if one.kind in order else len(order), VERBS.index(one.verb), one.place))
 
 
-def _verb(status: str, one: _File, before: _File | None, stays: bool) -> str:
-    """What happened to the object of a file; empty for nothing, or where another file of it tells."""
-    if status == "D":
-        return "" if stays else "removed"
-    if status != "A":
-        return "changed"
-    if before is None:
-        return "added"
-    if before.parent != one.parent:
-        return "moved"
-    return "renamed" if before.name != one.name else ""
+def _again(before: _File, now: _File, lines: Callable[[str, str], int]) -> list[str]:
+    """What happened to an object whose file is elsewhere; nothing where only folders around it were renamed."""
+    renamed = before.name != now.name
+    place = ["moved"] if before.parent != now.parent else ["renamed"] if renamed else []
+    # A new name is one line of the content. Companions do not have it.
+    expected = int(renamed and now.kind not in COMPANIONS)
+    contents = before.how.content, now.how.content
+    edited = contents[0] != contents[1] and not (expected and lines(*contents) <= expected)
+    return [*place, "changed"] if edited else place
 
 
 def subject(made: Iterable[Change]) -> str:

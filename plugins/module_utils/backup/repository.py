@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .errors import BackupError, GitError, Rejected
 from .git import Git, access
+from .message import Difference
 from .settings import Remote, Settings
 
 #: Below the repository's root; other data get directories of their own.
@@ -118,11 +119,19 @@ class Repository:
         """Id of a commit's content; that of nothing for an empty name."""
         return self.git.run("rev-parse", f"{commit}^{{tree}}") if commit else self.git.run("hash-object", "-w", "-t", "tree", "/dev/null")
 
-    def changes(self, before: str, after: str) -> list[tuple[str, str]]:
-        """(``A``, ``M`` or ``D``, path) of the tree's files that differ between two contents."""
-        words = ("diff-tree", "-r", "-z", "--no-renames", "--name-status", before, after, "--", TREE)
-        parts = self.git.run(*words).split("\0")
-        return [(status, path.removeprefix(f"{TREE}/")) for status, path in zip(parts[::2], parts[1::2], strict=False)]
+    def changes(self, before: str, after: str) -> list[Difference]:
+        """The tree's files that differ between two contents."""
+        parts = self.git.run("diff-tree", "-r", "-z", "--no-renames", "--raw", before, after, "--", TREE).split("\0")
+        found = []
+        for entry, path in zip(parts[::2], parts[1::2], strict=False):
+            _old_mode, _new_mode, old, new, status = entry.split()
+            found.append(Difference(status, path.removeprefix(f"{TREE}/"), old if status == "D" else new))
+        return found
+
+    def lines(self, before: str, after: str) -> int:
+        """How many lines differ between two contents of a file, by their ids."""
+        said = self.git.run("diff", "--numstat", "--text", before, after).split()
+        return max(int(number) for number in said[:2]) if said else 0
 
     def commit(self, content: str, parents: Sequence[str], message: str, dates: str = "") -> str:
         """Makes a commit, signed where there is a key; its id. dates: when it was made, now where empty."""

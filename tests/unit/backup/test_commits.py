@@ -45,6 +45,25 @@ def test_a_commit_says_what_changed(world: World) -> None:
     assert log(member)[0] == "1 dashboard added, 1 dashboard changed, 1 rule group removed"
 
 
+def test_what_was_renamed_or_lies_in_a_renamed_folder_may_have_changed(world: World) -> None:
+    member = world.member()
+    world.content = {HOSTS: "title: Hosts\npanels: 1\nrows: 1\n", DISKS: "title: Disks\npanels: 1\n", FOLDER: "title: Linux\n"}
+    world.run(member)
+    in_new = "main-org/dashboards/unix.f1"
+    world.content = {
+        f"{in_new}/machines.d1.json": "title: Machines\npanels: 1\n",
+        f"{in_new}/disks.d2.json": "title: Disks\npanels: 2\n",
+        "main-org/folders/unix.f1.json": "title: Unix\n",
+    }
+    assert world.run(member).changes == [
+        "changed  dashboard main-org/unix/disks",
+        "changed  dashboard main-org/unix/machines",
+        "renamed  dashboard main-org/unix/machines",
+        "renamed  folder main-org/unix",
+    ]
+    assert log(member)[0] == "2 dashboards changed, 1 dashboard renamed, 1 folder renamed"
+
+
 def test_another_version_of_grafana_is_a_commit_of_its_own(world: World) -> None:
     member = world.member()
     world.run(member)
@@ -56,7 +75,8 @@ def test_another_version_of_grafana_is_a_commit_of_its_own(world: World) -> None
     found = repository(member)
     before = found.content("main")
     (member.work / "grafana" / "manifest.json").write_text("another version")
-    assert found.changes(before, found.stage("main")) == [("M", "manifest.json")]
+    (change,) = found.changes(before, found.stage("main"))
+    assert (change.status, change.path) == ("M", "manifest.json")
 
 
 def test_a_remote_that_is_down_keeps_nobody_from_the_others_and_gets_everything_later(world: World, tmp_path: Path) -> None:

@@ -8,8 +8,18 @@ from ansible_collections.monitoring.ha.plugins.module_utils.backup import messag
 D = "main-org/dashboards"
 
 
-def said(*differences: tuple[str, str]) -> list[str]:
-    return [str(one) for one in message.changes(differences)]
+def lines(before: str, after: str) -> int:
+    """Contents of these tests are their lines."""
+    return max(len(set(after) - set(before)), len(set(before) - set(after)))
+
+
+def changes(*differences: tuple[str, ...]) -> list[message.Change]:
+    return message.changes([message.Difference(*one) for one in differences], lines)
+
+
+def said(*differences: tuple[str, ...]) -> list[str]:
+    """differences: status, path and, where it matters, content."""
+    return [str(one) for one in changes(*differences)]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +40,7 @@ def said(*differences: tuple[str, str]) -> list[str]:
     ],
 )  # fmt: skip
 def test_subjects(differences: list[tuple[str, str]], subject: str) -> None:
-    assert message.subject(message.changes(differences)) == subject
+    assert message.subject(changes(*differences)) == subject
 
 
 def test_a_new_title_is_a_new_name_and_another_folder_a_move() -> None:
@@ -53,6 +63,36 @@ def test_what_lies_below_a_renamed_folder_has_not_changed() -> None:
     assert said(*differences) == ["renamed  folder main-org/new"]
 
 
+def test_what_was_edited_below_a_renamed_folder_has_changed() -> None:
+    differences = [
+        ("D", "main-org/folders/old.u9.json", "a"),
+        ("A", "main-org/folders/new.u9.json", "b"),
+        ("D", f"{D}/old.u9/a.u1.json", "abc"),
+        ("A", f"{D}/new.u9/a.u1.json", "abd"),
+        ("D", f"{D}/old.u9/b.u2.json", "abc"),
+        ("A", f"{D}/new.u9/b.u2.json", "abc"),
+    ]
+    assert said(*differences) == ["changed  dashboard main-org/new/a", "renamed  folder main-org/new"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verbs"),
+    [
+        # The name is a line of the content.
+        (("f.u9/old", "abc"), ("f.u9/new", "abd"), ["renamed"]),
+        (("f.u9/old", "abc"), ("f.u9/new", "axy"), ["changed", "renamed"]),
+        (("f.u9/old", "abc"), ("f.u9/new", "d"), ["changed", "renamed"]),
+        (("f.u9/old", "abc"), ("f.u9/new", "abdef"), ["changed", "renamed"]),
+        (("f.u9/a", "abc"), ("g.u8/a", "abc"), ["moved"]),
+        (("f.u9/a", "abc"), ("g.u8/a", "abd"), ["changed", "moved"]),
+        (("f.u9/old", "abc"), ("g.u8/new", "abd"), ["moved"]),
+    ],
+)
+def test_what_was_renamed_or_moved_may_have_changed_too(before: tuple[str, str], after: tuple[str, str], verbs: list[str]) -> None:
+    differences = [(status, f"{D}/{place}.u1.json", content) for status, (place, content) in (("D", before), ("A", after))]
+    assert [line.split()[0] for line in said(*differences)] == verbs
+
+
 def test_organisations_are_told_apart() -> None:
     assert said(("D", "one/dashboards/a.u1.json"), ("A", "two/dashboards/a.u1.json")) == [
         "added    dashboard two/a",
@@ -66,6 +106,11 @@ def test_permissions_that_go_with_their_dashboard_are_not_told() -> None:
     assert said(("D", f"{D}/a.u1.json"), ("A", f"{D}/b.u1.json"), ("D", f"{p}/a.u1.json"), ("A", f"{p}/b.u1.json")) == [
         "renamed  dashboard main-org/b"
     ]
+    moved = ("D", f"{D}/a.u1.json", "abc"), ("A", f"{D}/b.u1.json", "abd")
+    assert said(*moved, ("D", f"{p}/a.u1.json", "x"), ("A", f"{p}/b.u1.json", "y")) == [
+        "renamed  dashboard main-org/b",
+        "changed  dashboard's permissions main-org/b",
+    ]
     # By themselves they are.
     assert said(("M", f"{p}/a.u1.json"), ("M", f"{D}/a.u1.json")) == [
         "changed  dashboard main-org/a",
@@ -75,7 +120,7 @@ def test_permissions_that_go_with_their_dashboard_are_not_told() -> None:
 
 
 def test_a_long_message_ends() -> None:
-    many = message.changes([("A", f"{D}/d{number}.u{number}.json") for number in range(500)])
+    many = changes(*[("A", f"{D}/d{number}.u{number}.json") for number in range(500)])
     text = message.message(many, "mon1", "13.0.1")
     assert text.startswith("500 dashboards added\n\n") and "and 400 more" in text and len(text.splitlines()) < 110
 
