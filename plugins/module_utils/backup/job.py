@@ -24,6 +24,8 @@ from .settings import Settings
 
 #: How often a run begins anew because somebody else has pushed meanwhile.
 ATTEMPTS = 4
+#: What is said of a remote that answered, until it has everything.
+WAITING = "the run ended before it was given everything"
 #: Options of an export that the settings need not have.
 DEFAULTS = {name: option.get("default") for name, option in {**options.CONNECTION, **options.SELECTION, **options.ON_ERROR}.items()}
 
@@ -100,12 +102,15 @@ class Work:
     def __init__(self, settings: Settings, outcome: Outcome, clock: Callable[[], float] = time.time) -> None:
         self.settings, self.outcome, self.clock = settings, outcome, clock
         self.repository = Repository(settings)
+        #: Names of the remotes that answered, and have refused nothing.
+        self.answering: set[str] = set()
 
     def all(self) -> None:
         """Everything. What a remote refuses is noted; other errors are raised."""
         self.repository.open()
         for attempt in range(ATTEMPTS):
             leases = self.fetch()
+            self.catch_up(leases)
             self.export()
             self.commit(leases)
             if self.push(leases, last=attempt == ATTEMPTS - 1):
@@ -117,13 +122,23 @@ class Work:
         """Learns what remotes have; those that still have history which was cut, with the commit that may be overwritten."""
         remotes = self.settings.remotes
         before = {remote.name: self.repository.find(self.repository.tracking(remote)) for remote in remotes}
+        self.answering = set()
         for remote in remotes:
-            self.outcome.remotes[remote.name] = ""
+            self.outcome.remotes[remote.name] = WAITING
             try:
                 self.repository.fetch(remote)
+                self.answering.add(remote.name)
             except BackupError as error:
                 self.outcome.remotes[remote.name] = str(error)
         return retention.reconcile(self.repository, before)
+
+    def catch_up(self, leases: dict[str, str]) -> None:
+        """Gives remotes what earlier runs or other members could not give them, as the export may fail. Histories that went
+        apart need a commit that unites them first."""
+        heads = self.repository.heads(leases)
+        if len(heads) == 1:
+            self.repository.move(heads[0])
+            self.push(leases, last=False)
 
     def export(self) -> None:
         """Writes Grafana to the directory that is committed."""
@@ -149,6 +164,7 @@ class Work:
             repository.move(base)
             outcome.commit, outcome.message = base, outcome.message or repository.show(base).message
             return
+        outcome.remotes |= dict.fromkeys(self.answering, WAITING)
         made = message.changes(repository.changes(before, after), repository.lines)
         text = message.message(made, self.settings.member, outcome.release, united=len(heads))
         outcome.commit = repository.commit(after, heads, text)
@@ -156,19 +172,23 @@ class Work:
         outcome.committed, outcome.message = True, text
         outcome.changes = [str(one) for one in made]
 
-    def push(self, leases: Mapping[str, str], *, last: bool) -> bool:
+    def push(self, leases: dict[str, str], *, last: bool) -> bool:
         """Gives the branch to every remote that answered; whether nobody else has pushed meanwhile."""
         overtaken = False
         head = self.repository.find(self.repository.branch)
         for remote in self.settings.remotes:
-            if self.outcome.remotes[remote.name] or self.repository.find(self.repository.tracking(remote)) == head:
+            if remote.name not in self.answering:
                 continue
             try:
-                self.repository.push(remote, instead_of=leases.get(remote.name, ""))
+                if self.repository.find(self.repository.tracking(remote)) != head:
+                    self.repository.push(remote, instead_of=leases.get(remote.name, ""))
+                    leases.pop(remote.name, None)
+                self.outcome.remotes[remote.name] = ""
             except Rejected as error:
                 overtaken = True
-                self.outcome.remotes[remote.name] = str(error) if last else ""
+                self.outcome.remotes[remote.name] = str(error) if last else WAITING
             except BackupError as error:
+                self.answering.discard(remote.name)
                 self.outcome.remotes[remote.name] = str(error)
         return not overtaken
 

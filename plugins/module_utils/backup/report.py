@@ -29,7 +29,7 @@ class Outcome:
 
     state: WORKED, STOOD_BY or FAILED. why: for people. commit, message: of the repository's head, and whether this run made it.
     changes: a line each. counts: organisation to kind to number. unreadable: objects that were left out, as asked for.
-    remotes: name to what went wrong, empty when it has everything. untold: why something of this could not be written down.
+    remotes: name to what went wrong, empty when it has every commit. untold: why something of this could not be written down.
     started: seconds since 1970; duration: seconds.
     """
 
@@ -125,7 +125,7 @@ def metrics(settings: Settings, outcome: Outcome, now: Mapping[str, Any]) -> Ite
         return
     yield from one("duration_seconds", "How long the last run took.", [({}, round(outcome.duration, 3))])
     behind = [({"remote": name}, int(not error)) for name, error in outcome.remotes.items()]
-    yield from one("remote_success", "Whether a remote has everything.", behind)
+    yield from one("remote_success", "Whether a remote has every commit.", behind)
     if outcome.state != WORKED:
         return
     objects = [({"organisation": org, "kind": kind}, count) for org, kinds in outcome.counts.items() for kind, count in kinds.items()]

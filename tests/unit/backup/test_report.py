@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils.backup import cli, job, report
 from ansible_collections.monitoring.ha.plugins.module_utils.backup.errors import BackupError, Stopped
+from ansible_collections.monitoring.ha.plugins.module_utils.backup.repository import Repository
 from ansible_collections.monitoring.ha.plugins.module_utils.backup.settings import Settings
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import Unreachable
 from ansible_collections.monitoring.ha.plugins.module_utils.https import metric
 
-from tests.unit.backup.site import HOSTS, World, bare, log, unreachable
+from tests.unit.backup.site import HOSTS, World, bare, log, subjects, unreachable
 
 
 def shown(member: Settings) -> str:
@@ -78,6 +80,57 @@ def test_no_success_while_no_remote_has_it(world: World, tmp_path: Path) -> None
     member = world.member(remotes={"one": bare(tmp_path / "one")})
     world.run(unreachable(member, "one"))
     assert value(member, "last_run_success") == 0 and value(member, "last_success_timestamp_seconds") == 0
+
+
+def broken(_work: Any) -> None:
+    raise Unreachable("no answer")
+
+
+def test_a_remote_that_lacks_a_commit_has_not_everything_whatever_else_fails(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    member = world.member(remotes={"one": bare(tmp_path / "one"), "two": bare(tmp_path / "two")})
+    world.run(member)
+    monkeypatch.setattr(world, "export", broken)
+    outcome = world.run(member)
+    assert outcome.state == "failed" and outcome.remotes == {"one": "", "two": ""}, "nothing is missing there"
+    # Before Grafana was asked nothing can be said of what was to come.
+    other = world.member("mon2", remotes={"three": bare(tmp_path / "three")})
+    outcome = world.run(other)
+    assert outcome.remotes == {"three": "the run ended before it was given everything"}
+    assert value(other, "remote_success", remote="three") == 0 == value(other, "remote_last_success_timestamp_seconds", remote="three")
+    assert "remote three: the run ended before it was given everything" in outcome.lines()
+
+
+def test_a_commit_that_waits_is_pushed_although_grafana_is_down(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    one, two = bare(tmp_path / "one"), bare(tmp_path / "two")
+    member = world.member(remotes={"one": one, "two": two})
+    world.run(member)
+    world.content[HOSTS] = "changed"
+    world.run(unreachable(member, "one"))
+    assert len(subjects(one)) == 1 and value(member, "remote_success", remote="one") == 0
+    monkeypatch.setattr(world, "export", broken)
+    world.now += 900
+    outcome = world.run(unreachable(member, "one"))
+    assert outcome.behind == ["one"] and value(member, "remote_success", remote="two") == 1
+    outcome = world.run(member)
+    assert outcome.state == "failed" and outcome.remotes == {"one": "", "two": ""}
+    assert subjects(one) == subjects(two) == log(member) and len(log(member)) == 2
+    assert value(member, "remote_success", remote="one") == 1 and value(member, "last_run_success") == 0
+
+
+def test_a_run_that_ends_between_commit_and_push_has_pushed_nothing(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    member = world.member(remotes={"one": bare(tmp_path / "one")})
+    world.run(member)
+    world.content[HOSTS] = "changed"
+
+    def ended(*_words: Any, **_options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Repository, "push", ended)
+    outcome = world.run(member)
+    assert outcome.state == "failed" and outcome.behind == ["one"] and len(log(member)) == 2
+    assert value(member, "remote_success", remote="one") == 0
 
 
 def test_names_of_organisations_are_escaped(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
