@@ -1,0 +1,48 @@
+"""What the playbook says of its members' runs, and when it fails."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.plays import Play
+from tools.steps import ROOT
+
+ROLE = ROOT / "roles" / "backup"
+COMMIT = "0123456789abcdef"
+
+
+def run(play: Play, code: int = 0, **outcome: Any) -> Any:
+    """The end of a run whose only member has this outcome; what was found, and what was said."""
+    known = {"state": "worked", "why": "", "committed": False, "commit": COMMIT, "message": "m", "remotes": {"one": ""}, **outcome}
+    member = {"backup_run": {"rc": code}, "backup_status": {"stdout": json.dumps(known)}}
+    end = yaml.safe_load((ROLE / "tasks" / "run.yml").read_text())[-1]
+    tasks = [{"name": "Member", "ansible.builtin.set_fact": member}, end]
+    variables = str(ROLE / "vars" / "main.yml")
+    done = play.site([{"hosts": "localhost", "gather_facts": False, "vars_files": [variables], "tasks": tasks}])
+    return done.results["Result"]
+
+
+def test_everything_is_saved(play: Play) -> None:
+    found = run(play, unreadable=[])
+    assert not found.get("failed") and found["msg"] == [
+        "localhost: worked",
+        "localhost: nothing has changed since commit 0123456789ab",
+        "localhost: remote one: has everything",
+    ]
+
+
+def test_what_could_not_be_read_is_named_and_is_a_failure(play: Play) -> None:
+    found = run(play, unreadable=["Main Org.: dashboards d3: GET /api: 403"])
+    assert found["failed"] and "localhost: not read, and not saved: Main Org.: dashboards d3: GET /api: 403" in found["msg"]
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [{"code": 1, "remotes": {"one": "refused"}}, {"state": "stood by", "why": "mon1 does the work"}, {"code": 1, "state": "failed"}],
+)
+def test_nobody_has_saved_it(outcome: dict[str, Any], play: Play) -> None:
+    assert run(play, **outcome)["failed"]
