@@ -456,6 +456,24 @@ def group(to: Site, name: str, *rules: tuple[str, str]) -> None:
     to.fill.send("PUT", f"/api/v1/provisioning/folder/f/rule-groups/{name}", body, **EDITABLE)
 
 
+@pytest.mark.parametrize("release", ["11.6.0", "12.4.0", "13.0.1"])
+def test_folders_with_descriptions(release: str, new_site: NewSite) -> None:
+    """Grafana 11 takes them, and never shows them."""
+    site, shown = new_site(release), release != "11.6.0"
+    site.fill.folder("f", "F")
+    site.fill.send("POST", "/api/folders", {"uid": "g", "title": "G", "description": "what it is for"})
+    tree = site.export(selection={"kinds": ["folders"]})
+    assert ("description" in json.loads(path_of(tree, "g.g.json").read_text())) == shown
+    edit(path_of(tree, "g.g.json"), title="Other", description="what else it is for", parentUid="f")
+    site.bring(tree, site.name)
+    assert not site.bring(tree, site.name).changed
+    found = site.get("/api/folders/g")
+    assert (found["title"], found["parentUid"]) == ("Other", "f")
+    if shown:
+        path = f"/apis/folder.grafana.app/v1beta1/namespaces/{site.fill.namespace}/folders/g"
+        assert site.get(path)["spec"]["description"] == "what else it is for"
+
+
 def test_a_rule_that_was_made_again_in_another_group(new_site: NewSite) -> None:
     """Before Grafana 12 its title is in the way."""
     site = new_site("11.6.0")

@@ -146,6 +146,7 @@ def test_folders_and_playlists(grafana: Instance, name: str) -> None:
     path = "/apis/folder.grafana.app/v1/namespaces/default/folders"
     child = grafana.get(f"{path}/{name}c").json()
     assert child["spec"] == {"title": "C", "description": "d"} and child["metadata"]["annotations"]["grafana.app/folder"] == name
+    assert "description" not in grafana.get(f"/api/folders/{name}c").json(), "only here"
     assert {name, f"{name}c"} <= {item["metadata"]["name"] for item in grafana.get(path).json()["items"]}
     assert grafana.get(f"{path}/nowhere").json()["reason"] == "NotFound"
     uid = grafana.post("/api/playlists", {"name": name, "interval": "1m", "items": [{"type": "dashboard_by_uid", "value": "x"}]}).json()[

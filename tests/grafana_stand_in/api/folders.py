@@ -25,13 +25,13 @@ def folder_url(uid: str, title: str) -> str:
 
 
 def shape(context: Context, row: Row, rights: Rights, *, parents: bool = True) -> dict[str, Any]:
+    """The description is taken, and never given: that is what the resource API is for."""
     level = rights.level("folder", row["uid"])
     body = {
         "id": row["id"],
         "uid": row["uid"],
         "orgId": row["org_id"],
         "title": row["title"],
-        "description": row["description"],
         "url": folder_url(row["uid"], row["title"]),
         "hasAcl": False,
         "canSave": level >= EDIT,
@@ -49,8 +49,6 @@ def shape(context: Context, row: Row, rights: Rights, *, parents: bool = True) -
         if parents:
             above = folders.ancestors(context.session, context.org, row["parent_uid"])
             body["parents"] = [shape(context, parent, rights, parents=False) for parent in reversed(above)]
-    if not body["description"]:
-        del body["description"]
     return body
 
 

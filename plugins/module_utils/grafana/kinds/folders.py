@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from ..canonical import Json
+from ..canonical import Json, without
 from ..client import segment
 from ..errors import ApiError, Conflict, NotFound
 from ..folder_tree import Folder
@@ -17,28 +18,22 @@ _PARENT, _MANAGER = "grafana.app/folder", "grafana.app/managedBy"
 
 
 class FolderKind(Kind):
-    """Folders; each is a directory too. ``folder`` is the one around it."""
+    """Folders; each is a directory too. ``folder`` is the one around it.
+
+    Descriptions are known to the resource API alone, which Grafana 12 and later have; before that they are neither read nor written.
+    """
 
     name = "folders"
     in_steps = True
     foldered = True
 
     def read_all(self, org: Org) -> Iterator[Live]:
-        found = list(self._resources(org) if self._version(org) else self._legacy(org))
+        found = list(self._resources(org) if _version(org) else self._legacy(org))
         org.folders.known = {live.key: Folder(live.name, live.folder) for live in found}
         yield from sorted(found, key=lambda live: (len(org.folders.chain(live.key)), live.key))
 
-    @staticmethod
-    def _version(org: Org) -> str:
-        """Version of the resource API whose lists come from the database, not from the index of one instance."""
-        return next((version for version in ("v1", "v1beta1") if version in org.apis.get(FOLDER_GROUP, ())), "")
-
     def _resources(self, org: Org) -> Iterator[Live]:
-        for found in org.listed(org.resources(FOLDER_GROUP, self._version(org), "folders"), 500):
-            meta, spec = found["metadata"], found["spec"]
-            notes = meta.get("annotations") or {}
-            manager = notes.get(_MANAGER, "")
-            yield _live(meta["name"], spec["title"], spec.get("description") or "", notes.get(_PARENT, ""), manager)
+        yield from map(_of_resource, org.listed(org.resources(FOLDER_GROUP, _version(org), "folders"), 500))
 
     def _legacy(self, org: Org) -> Iterator[Live]:
         def hits() -> list[Json]:
@@ -47,30 +42,35 @@ class FolderKind(Kind):
         return org.each(
             self.name,
             hits(),
-            lambda hit: _of_answer(org.get(f"/api/folders/{segment(hit['uid'])}")),
+            lambda hit: _read(org, hit["uid"]),
             lambda hit: (hit["uid"], hit["title"]),
             lambda: {hit["uid"] for hit in hits()},
         )
 
     def read(self, org: Org, key: str) -> Live | None:
-        answer = org.find(f"/api/folders/{segment(key)}")
-        return None if answer is None else _of_answer(answer)
+        try:
+            return _read(org, key)
+        except NotFound:
+            return None
+
+    def equal(self, org: Org, wanted: Item, live: Live) -> bool:
+        return self.same(_readable(org, wanted), live)
 
     def create(self, org: Org, item: Item) -> None:
-        org.write("POST", "/api/folders", {"uid": item.key, "parentUid": item.folder, **item.body})
+        org.write("POST", "/api/folders", {"parentUid": item.folder, **_readable(org, item).body})
         org.folders.known[item.key] = Folder(item.name, item.folder)
 
     def update(self, org: Org, item: Item, live: Live) -> None:
-        path = f"/api/folders/{segment(item.key)}"
-        now = org.get(path)
-        if _of_answer(now).digest != live.digest:
-            raise Conflict("PUT", path, 412, "changed meanwhile")
+        path, body = f"/api/folders/{segment(item.key)}", _readable(org, item).body
+        # Asked for before the content is compared, the version is that of what was compared, or is refused.
+        version = org.get(path)["version"]
+        self.unchanged(org, item, live, "PUT", path)
         if item.folder != live.folder:
             org.write("POST", f"{path}/move", {"parentUid": item.folder})
-            now = org.get(path)
-        if item.body != live.body:
-            body = {"title": item.name, "description": item.body.get("description", ""), "version": now["version"]}
-            org.write("PUT", path, body)
+            version = org.get(path)["version"]
+        if body != live.body:
+            description = {"description": body.get("description", "")} if _version(org) else {}
+            org.write("PUT", path, {"title": item.name, **description, "version": version})
         org.folders.known[item.key] = Folder(item.name, item.folder)
 
     def delete(self, org: Org, live: Live) -> None:
@@ -99,7 +99,7 @@ def learn(org: Org, uid: str) -> list[Live]:
     found: list[Live] = []
     while uid and uid not in org.folders.known and all((one.kind, one.key) != (FolderKind.name, uid) for one in org.failures):
         try:
-            live = _of_answer(org.get(f"/api/folders/{segment(uid)}"))
+            live = _read(org, uid)
         except ApiError as error:
             org.fail(FolderKind.name, uid, "", error)
             break
@@ -114,5 +114,25 @@ def _live(uid: str, title: str, description: str, parent: str, manager: str = ""
     return Live(uid, title, body, parent, locked=f"folder {title!r} is managed by {manager}" if manager else "")
 
 
-def _of_answer(answer: Json) -> Live:
-    return _live(answer["uid"], answer["title"], answer.get("description") or "", answer.get("parentUid") or "")
+def _version(org: Org) -> str:
+    """Version of the resource API whose lists come from the database, not from the index of one instance; empty for none."""
+    return next((version for version in ("v1", "v1beta1") if version in org.apis.get(FOLDER_GROUP, ())), "")
+
+
+def _read(org: Org, uid: str) -> Live:
+    """A folder as it is now; NotFound."""
+    if version := _version(org):
+        return _of_resource(org.get(f"{org.resources(FOLDER_GROUP, version, 'folders')}/{segment(uid)}"))
+    answer = org.get(f"/api/folders/{segment(uid)}")
+    return _live(answer["uid"], answer["title"], "", answer.get("parentUid") or "")
+
+
+def _of_resource(found: Json) -> Live:
+    meta, spec = found["metadata"], found["spec"]
+    notes = meta.get("annotations") or {}
+    return _live(meta["name"], spec["title"], spec.get("description") or "", notes.get(_PARENT, ""), notes.get(_MANAGER, ""))
+
+
+def _readable(org: Org, item: Item) -> Item:
+    """The folder without what this Grafana would not show."""
+    return item if _version(org) else replace(item, body=without(item.body, "description"))
