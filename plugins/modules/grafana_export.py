@@ -18,6 +18,8 @@ description:
   - Secrets are not in the tree, as Grafana does not give them out; the files say which ones are set.
   - Users and their membership of organisations, snapshots, public dashboards, correlations, silences, tokens of service accounts and
     everything of the paid editions are not exported.
+  - Further trees of notification policies and inhibition rules, which Grafana 13 may have, count as objects that cannot be read.
+  - Folders of a Grafana older than 12 have no descriptions in the tree, as it does not give them.
 attributes:
   check_mode:
     support: full
@@ -31,7 +33,8 @@ extends_documentation_fragment:
 options:
   dest:
     description:
-      - Directory of the tree. It is replaced as a whole, and so must not hold anything else; a Git repository may be around it.
+      - Directory of the tree. It is replaced as a whole, and so must not hold anything else, which is refused; a Git repository may be
+        around it.
     type: path
     required: true
   organisations:

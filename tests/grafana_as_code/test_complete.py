@@ -130,6 +130,23 @@ def test_what_cannot_be_read_is_named(kind: str, key: str, path: str, status: in
         site.bring(tree, site.name, prune=True)
 
 
+def test_what_no_kind_holds_is_named(site: Site) -> None:
+    """Grafana 13 has it in its resource API alone."""
+    root = f"/apis/notifications.alerting.grafana.app/v1beta1/namespaces/{site.fill.namespace}"
+    site.export()
+    assert not site.exported.failures, "the tree that every organisation has is exported"
+    site.fill.send("POST", f"{root}/routingtrees", {"metadata": {"name": "night"}, "spec": {}})
+    with pytest.raises(Incomplete, match="routing_trees night: it is of no kind"):
+        site.export()
+    site.fill.send("POST", f"{root}/inhibitionrules", {"metadata": {"name": "quiet"}, "spec": {}})
+    tree = site.export(keep_going=True)
+    assert [(one.kind, one.key) for one in site.exported.failures] == [("routing_trees", "night"), ("inhibition_rules", "quiet")]
+    assert len(json.loads((tree / "manifest.json").read_text())["failures"]) == 2
+    assert not site.bring(tree, site.name).changed
+    site.export("others", selection={"kinds": ["contact_points"]})
+    assert not site.exported.failures
+
+
 def test_listed_and_not_there(new_site: NewSite, postgres: DatabaseServer) -> None:
     """A dashboard that the list shows, and whose own address says 404, is not skipped."""
     site = new_site("11.6.0")

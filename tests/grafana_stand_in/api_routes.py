@@ -39,6 +39,7 @@ _MODULES = (
     "apis.dashboards",
     "apis.discovery",
     "apis.folders",
+    "apis.notifications",
 )
 
 for _name in _MODULES:

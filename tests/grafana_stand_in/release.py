@@ -113,5 +113,9 @@ class Release:
         return ("v1beta1",) if self.since(12) else ("v0alpha1",)
 
     @cached_property
+    def notification_api_versions(self) -> tuple[str, ...]:
+        return ("v1beta1",) if self.since(13) else ()
+
+    @cached_property
     def playlist_api_versions(self) -> tuple[str, ...]:
         return ("v1", "v0alpha1") if self.since(13) else ("v0alpha1",)

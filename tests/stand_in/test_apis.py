@@ -12,6 +12,7 @@ from .test_dashboards import V2
 
 Released = Callable[[str], Instance]
 ROOT = "/apis/dashboard.grafana.app"
+NOTIFICATIONS = "notifications.alerting.grafana.app"
 
 
 def collection(version: str, namespace: str = "default") -> str:
@@ -29,7 +30,8 @@ def collection(version: str, namespace: str = "default") -> str:
 def test_discovery(released: Released, version: str, served: set[str], absent: str) -> None:
     grafana = released(version)
     groups = {group["name"]: group for group in grafana.get("/apis").json()["groups"]}
-    assert set(groups) == {"dashboard.grafana.app", "folder.grafana.app", "playlist.grafana.app"}
+    notifications = {NOTIFICATIONS} if version == "13.0.1" else set()
+    assert set(groups) == {"dashboard.grafana.app", "folder.grafana.app", "playlist.grafana.app"} | notifications
     assert {one["version"] for one in groups["dashboard.grafana.app"]["versions"]} == served
     assert grafana.get(ROOT).json()["kind"] == "APIGroup"
     one = sorted(served)[0]
@@ -171,3 +173,21 @@ def test_who_may_not(grafana: Instance, name: str) -> None:
     grafana.post(collection("v1"), body).raise_for_status()
     assert grafana.get(f"{collection('v1')}/{name}", **who).status_code == 200
     assert grafana.delete(f"{collection('v1')}/{name}", **who).status_code == 403
+
+
+def test_routing_trees_and_inhibition_rules(released: Released, name: str) -> None:
+    grafana = released("13.0.1")
+    root = f"/apis/{NOTIFICATIONS}/v1beta1"
+    listed = {one["name"] for one in grafana.get(root).json()["resources"]}
+    assert listed == {"routingtrees", "inhibitionrules"}
+    for resource in sorted(listed):
+        path = f"{root}/namespaces/default/{resource}"
+        before = [one["metadata"]["name"] for one in grafana.get(path).json()["items"]]
+        assert ("user-defined" in before) == (resource == "routingtrees")
+        made = grafana.post(path, {"metadata": {"name": name}, "spec": {}})
+        assert made.status_code == 201 and made.json()["metadata"]["name"] == name
+        assert grafana.post(path, {"metadata": {"name": name}, "spec": {}}).json()["reason"] == "AlreadyExists"
+        assert {one["metadata"]["name"] for one in grafana.get(path).json()["items"]} == {*before, name}
+    assert grafana.get(f"{root}/namespaces/default/elsewhere").status_code == 404
+    assert name not in grafana.get("/api/v1/provisioning/policies").text
+    assert released("12.4.0").get(f"{root}/namespaces/default/routingtrees").status_code == 404

@@ -58,6 +58,10 @@ class TreeError(GrafanaError):
     """A file or a directory is not what it has to be."""
 
 
+class Unsupported(GrafanaError):
+    """Grafana has an object that is of no kind here."""
+
+
 class Overtaken(GrafanaError):
     """Somebody changed an object after the plan was made; it was left as it is."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import names, organisations
 from .canonical import Json, dumps
 from .client import Client
-from .errors import ApiError, Failure
+from .errors import ApiError, Failure, Unsupported
 from .folder_tree import Folders
 from .kinds import DEFAULT, KINDS
 from .kinds.base import Item, Kind
@@ -104,6 +104,9 @@ class _Organisation:
                 self._learn(item.folder)
                 if self.org.wants(kind.name, item.key, item.name, item.folder):
                     self._add(kind, item)
+            for sort, name in kind.beyond(self.org):
+                if self.org.wants(kind.name, name, name, ""):
+                    self.org.fail(sort, name, name, Unsupported("it is of no kind that can be exported"))
         except ApiError as error:
             # Not one object, but the list itself.
             self.org.fail(kind.name, "*", "", error)

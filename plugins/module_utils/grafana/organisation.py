@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from .canonical import Json
 from .client import Client, Query
-from .errors import ApiError, Failure, GrafanaError, Incomplete, NotFound, status_of
+from .errors import ApiError, Failure, GrafanaError, Incomplete, NotFound, Unsupported, status_of
 from .folder_tree import Folders
 from .secret_store import SecretStore
 from .selection import Selection
@@ -21,7 +21,7 @@ from .selection import Selection
 T = TypeVar("T")
 R = TypeVar("R")
 
-DASHBOARD_GROUP, FOLDER_GROUP = "dashboard.grafana.app", "folder.grafana.app"
+DASHBOARD_GROUP, FOLDER_GROUP, NOTIFICATION_GROUP = "dashboard.grafana.app", "folder.grafana.app", "notifications.alerting.grafana.app"
 
 
 @dataclass
@@ -118,7 +118,7 @@ class Org:
         failure = Failure(self.name, kind, key, name, status_of(error), str(error))
         with self._lock:
             self.failures.append(failure)
-        if not self.keep_going or not isinstance(error, ApiError):
+        if not self.keep_going or not isinstance(error, (ApiError, Unsupported)):
             raise Incomplete("not everything could be read", [failure]) from error
 
     def each(

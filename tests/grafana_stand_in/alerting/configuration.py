@@ -31,6 +31,8 @@ class Configuration:
     policy_provenance: str = ""
     templates: list[Json] = field(default_factory=list)
     mute_timings: list[Json] = field(default_factory=list)
+    # Resources by their names, of which nothing but the resource API knows. Nobody is notified by them.
+    resources: dict[str, dict[str, Json]] = field(default_factory=dict)
     version: int = 0
 
     @classmethod
@@ -65,6 +67,7 @@ class Configuration:
             "policy_provenance": self.policy_provenance,
             "templates": self.templates,
             "mute_timings": self.mute_timings,
+            "resources": self.resources,
         }
         values = {"data": dumps(data), "version": self.version + 1, "updated": now_ms()}
         if self.version:

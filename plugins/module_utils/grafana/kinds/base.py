@@ -81,6 +81,10 @@ class Kind(ABC):
     def read_all(self, org: Org) -> Iterator[Live]:
         """Every object of the organisation; failures go to ``org.fail``."""
 
+    def beyond(self, org: Org) -> list[tuple[str, str]]:
+        """What Grafana has of this sort and no kind holds: what it is, and its name."""
+        return []
+
     def read(self, org: Org, key: str) -> Live | None:
         """One object as it is now, None where there is none. Where Grafana cannot be asked for one, all are looked through."""
         return next((live for live in self.read_all(org) if live.key == key), None)

@@ -10,16 +10,21 @@ from collections.abc import Iterator
 from .. import names
 from ..canonical import Json, pick, without
 from ..client import segment
-from ..errors import Conflict, TreeError
-from ..organisation import Org
+from ..errors import Conflict, NotFound, TreeError
+from ..organisation import NOTIFICATION_GROUP, Org
 from . import provenance
 from .base import Item, Kind, Live, required
 
 _ROOT = "/api/v1/provisioning"
+#: What the resource API calls the tree that the provisioning API gives.
+_DEFAULT_TREE = "user-defined"
 
 
 class PolicyKind(Kind):
-    """The tree of notification policies; every organisation has one."""
+    """The tree of notification policies; every organisation has one.
+
+    Grafana 13 may have further trees, and inhibition rules, which the provisioning API knows nothing of.
+    """
 
     name = "notification_policies"
     prunable = False
@@ -32,6 +37,11 @@ class PolicyKind(Kind):
 
     def read(self, org: Org, key: str) -> Live | None:
         return next(self.read_all(org))
+
+    def beyond(self, org: Org) -> list[tuple[str, str]]:
+        trees = _named(org, "routingtrees")
+        further = [("routing_trees", name) for name in trees if name != _DEFAULT_TREE] if len(trees) > 1 else []
+        return [*further, *(("inhibition_rules", name) for name in _named(org, "inhibitionrules"))]
 
     def create(self, org: Org, item: Item) -> None:
         self._put(org, item)
@@ -53,6 +63,17 @@ class PolicyKind(Kind):
     def problems(self, org: Org, wanted: Item, live: Live | None) -> list[str]:
         refused = provenance.refused("the tree of notification policies", wanted.body, live.body) if live else []
         return [*super().problems(org, wanted, live), *refused]
+
+
+def _named(org: Org, resource: str) -> list[str]:
+    """Names of what the resource API lists; none where it does not serve that."""
+    version = next((version for version in ("v1", "v1beta1") if version in org.apis.get(NOTIFICATION_GROUP, ())), "")
+    if not version:
+        return []
+    try:
+        return [found["metadata"]["name"] for found in org.listed(org.resources(NOTIFICATION_GROUP, version, resource), 500)]
+    except NotFound:
+        return []
 
 
 class _NamedKind(Kind):
