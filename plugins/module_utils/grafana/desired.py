@@ -16,7 +16,7 @@ from .kinds.dashboards import is_resource
 from .kinds.furnishings import lacking_team
 from .kinds.permissions import lacking_holder
 from .kinds.provenance import MEMBER
-from .mapping import mapped
+from .mapping import DataSourceMap, mapped
 from .organisation import Org
 from .reader import Branch, Entry
 from .sharing import Filler, Source
@@ -65,25 +65,28 @@ class Desired:
         self.problems: list[str] = []
         self.warnings: list[str] = [f"{branch.directory}/{name} is of no known kind and was not looked at" for name in branch.unknown]
         self.mapped_away: set[str] = set()
+        #: Uids of the data sources of Grafana that are mapped to.
+        self.targets: set[str] = set()
         sources = [branch.parse(entry) for entry in branch.entries("data_sources")]
-        self.uids = self._mapping(sources, org.sources)
+        self.mapping = self._mapping(sources, org.sources)
         self.filler = Filler(choices.inputs, self._sources(sources, org.sources))
         self._brought: dict[str, Json] = {}
         self._same_title: dict[str, str] = self._known_folders()
 
-    def _mapping(self, sources: list[Item], live: list[Json]) -> dict[str, str]:
+    def _mapping(self, sources: list[Item], live: list[Json]) -> DataSourceMap:
         """Uid and name in the tree to uid and name in Grafana."""
-        found: dict[str, str] = {}
+        found = DataSourceMap()
         for here, there in self.choices.datasource_map.items():
             target = next((one for one in live if there in (one["uid"], one["name"])), None)
             if target is None:
                 self.problems.append(f"datasource_map: Grafana has no data source {there!r}")
                 continue
+            self.targets.add(target["uid"])
             source = next((one for one in sources if here in (one.key, one.name)), None)
             if source is None:
-                found[here] = target["uid"]
+                found.uids[here] = target["uid"]
                 continue
-            found |= {source.key: target["uid"], source.name: target["name"]}
+            found.uids[source.key], found.names[source.name] = target["uid"], target["name"]
             self.mapped_away.add(source.key)
         return found
 
@@ -132,10 +135,10 @@ class Desired:
             body, lacking = self.filler.fill(body)
             self.problems += [f"{entry.path}: input {name} has no value: give one in inputs" for name in lacking]
         if kind.name in _REFERRING:
-            body = mapped(body, self.uids)
+            body = mapped(body, self.mapping)
         if kind.name == "data_sources":
             # Traces lead to logs, and metrics to traces; what it is itself stays.
-            body = {**body, "jsonData": mapped(body["jsonData"], self.uids)}
+            body = {**body, "jsonData": mapped(body["jsonData"], self.mapping)}
         if self.choices.skip_unknown_users:
             body = self._known_only(kind, body)
         return replace(item, body=self._marked(kind, body))
@@ -194,7 +197,7 @@ class Desired:
     def brought(self, present: set[str]) -> dict[str, Wanted]:
         """Library panels that shared dashboards bring along, where there are none of their uids."""
         kind = KINDS["library_panels"]
-        items = [kind.parse(mapped(one, self.uids), "", "") for uid, one in self._brought.items() if uid not in present]
+        items = [kind.parse(mapped(one, self.mapping), "", "") for uid, one in self._brought.items() if uid not in present]
         return {item.key: replace(_held(item), only_create=True) for item in items}
 
 

@@ -4,49 +4,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 #: Members that name a data source directly: in alert rules and recording rules, and in the settings of other data sources.
 _DIRECT = ("datasourceUid", "datasourceUID", "target_datasource_uid", "tracingDatasourceUid", "alertmanagerUid")
 
 
-def mapped(value: Any, uids: Mapping[str, str]) -> Any:
-    """The value with every reference to a data source replaced. uids: uid or name to uid or name."""
-    if not uids:
+@dataclass
+class DataSourceMap:
+    """Uids of data sources to uids, and names to names. One may have the uid that another one has as its name."""
+
+    uids: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.uids or self.names)
+
+    def uid(self, text: str) -> str:
+        """What stands for a text that should be a uid; old dashboards have names there."""
+        return self.uids.get(text, self.names.get(text, text))
+
+    def name(self, text: str) -> str:
+        """What stands for a text that should be a name."""
+        return self.names.get(text, self.uids.get(text, text))
+
+
+def mapped(value: Any, mapping: DataSourceMap) -> Any:
+    """The value with every reference to a data source replaced."""
+    if not mapping:
         return value
     if isinstance(value, list):
-        return [mapped(one, uids) for one in value]
+        return [mapped(one, mapping) for one in value]
     if not isinstance(value, dict):
         return value
-    found = {name: _member(name, one, uids) for name, one in value.items()}
+    found = {name: _member(name, one, mapping) for name, one in value.items()}
     # The variable that chooses a data source remembers what was chosen last, in classic dashboards and in those of the v2 schema.
     if found.get("type") == "datasource":
-        return _remembering(found, uids)
+        return _remembering(found, mapping)
     if found.get("kind") == "DatasourceVariable" and isinstance(found.get("spec"), dict):
-        found["spec"] = _remembering(found["spec"], uids)
+        found["spec"] = _remembering(found["spec"], mapping)
     return found
 
 
-def _remembering(variable: dict[str, Any], uids: Mapping[str, str]) -> dict[str, Any]:
+def _remembering(variable: dict[str, Any], mapping: DataSourceMap) -> dict[str, Any]:
     current = variable.get("current")
     if not isinstance(current, dict):
         return variable
-    return {**variable, "current": {name: _chosen(one, uids) for name, one in current.items()}}
+    return {**variable, "current": {name: _chosen(name, one, mapping) for name, one in current.items()}}
 
 
-def _member(name: str, value: Any, uids: Mapping[str, str]) -> Any:
+def _member(name: str, value: Any, mapping: DataSourceMap) -> Any:
     if name == "datasource" and isinstance(value, str):
-        return uids.get(value, value)
+        return mapping.name(value)
     if name == "datasource" and isinstance(value, dict):
         # Classic dashboards say uid, those of the v2 schema say name, and mean the uid.
-        return {key: uids.get(one, one) if key in ("uid", "name") and isinstance(one, str) else one for key, one in value.items()}
+        return {key: mapping.uid(one) if key in ("uid", "name") and isinstance(one, str) else one for key, one in value.items()}
     if name in _DIRECT and isinstance(value, str):
-        return uids.get(value, value)
-    return mapped(value, uids)
+        return mapping.uid(value)
+    return mapped(value, mapping)
 
 
-def _chosen(value: Any, uids: Mapping[str, str]) -> Any:
+def _chosen(name: str, value: Any, mapping: DataSourceMap) -> Any:
     if isinstance(value, list):
-        return [_chosen(one, uids) for one in value]
-    return uids.get(value, value) if isinstance(value, str) else value
+        return [_chosen(name, one, mapping) for one in value]
+    if not isinstance(value, str):
+        return value
+    return mapping.name(value) if name == "text" else mapping.uid(value)

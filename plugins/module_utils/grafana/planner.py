@@ -310,7 +310,7 @@ class Planner:
         """An object that the tree does not have."""
         if not self.choices.prune or not kind.prunable or not self._wants(kind.name, live, live.key):
             return
-        if kind.name == "data_sources" and live.key in self.desired.uids.values():
+        if kind.name == "data_sources" and live.key in self.desired.targets:
             return
         change = Change(DELETE, kind.name, live.key, live.name, None, *_packed(live))
         reason = live.locked

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.folder_tree import Folder, Folders
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds import DEFAULT, KINDS
-from ansible_collections.monitoring.ha.plugins.module_utils.grafana.mapping import mapped
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.mapping import DataSourceMap, mapped
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.secret_store import SecretStore, problems
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.selection import FOLDERED, Selection
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.sharing import Filler, Source, is_shared
 
-UIDS = {"old": "new", "Old name": "New name"}
+MAPPING = DataSourceMap({"old": "new"}, {"Old name": "New name"})
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,19 @@ UIDS = {"old": "new", "Old name": "New name"}
     ],
 )
 def test_mapped(before: Any, after: Any) -> None:
-    assert mapped(before, UIDS) == after
-    assert mapped(before, {}) == before
+    assert mapped(before, MAPPING) == after
+    assert mapped(before, DataSourceMap()) == before
+
+
+def test_a_uid_that_is_a_name_too() -> None:
+    mapping = DataSourceMap({"prometheus": "p-1", "loki": "l-1"}, {"prometheus": "Production", "Logs": "loki"})
+    panel = {"datasource": {"uid": "prometheus"}, "targets": [{"datasource": "prometheus"}, {"datasource": {"uid": "Logs"}}]}
+    assert mapped(panel, mapping) == {
+        "datasource": {"uid": "p-1"},
+        "targets": [{"datasource": "Production"}, {"datasource": {"uid": "loki"}}],
+    }
+    chosen = {"type": "datasource", "current": {"text": "prometheus", "value": "prometheus"}}
+    assert mapped(chosen, mapping)["current"] == {"text": "Production", "value": "p-1"}
 
 
 def dashboard(*inputs: dict[str, Any]) -> dict[str, Any]:
