@@ -126,8 +126,8 @@ options:
   datasource_map:
     description:
       - Name or uid of a data source in the tree to the name or uid of one that Grafana has.
-      - Dashboards, library panels, alert rules and other data sources refer to the latter then, and the former is neither created nor
-        compared.
+      - Dashboards, library panels, alert rules and other data sources refer to the latter then, and the former is neither created,
+        compared nor deleted.
     type: dict
     default: {}
   inputs:

@@ -12,6 +12,8 @@ author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Creates, updates and moves what differs between Grafana and a tree that M(monitoring.ha.grafana_export) wrote or that was put together
     by hand, in the order in which objects depend on each other. What is equal already is not written, so it gets no new version.
+  - Files that somebody has laid into an exported tree, or has changed, are meant whatever the tree was exported with. Permissions of what
+    was laid there stay as Grafana has them, unless there are files for them.
   - Everything that stands in the way, secrets that are missing above all, is named before anything is written.
   - An object that somebody else changes meanwhile is reported, and neither overwritten nor deleted. After an interruption the next run
     does the rest.
@@ -30,7 +32,8 @@ extends_documentation_fragment:
 options:
   prune:
     description:
-      - Whether to delete what the tree does not have, within what it was exported with and what is chosen here.
+      - Whether to delete what the tree does not have, within what it was exported with and what is chosen here. Never deleted is what
+        the tree has elsewhere or under another name; where it was in Grafana, or where it is in the tree, is enough to choose it.
       - A folder with anything left in it stays.
     type: bool
     default: false

@@ -47,7 +47,10 @@ class Choices:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Where an object comes from, and what its content comes to. only_create: what is there already is left alone."""
+    """Where an object comes from, and what its content comes to. only_create: what is there already is left alone.
+
+    item: its content, where that is not what the file of ``entry`` holds.
+    """
 
     digest: str
     name: str
@@ -70,6 +73,8 @@ class Desired:
         sources = [branch.parse(entry) for entry in branch.entries("data_sources")]
         self.mapping = self._mapping(sources, org.sources)
         self.filler = Filler(choices.inputs, self._sources(sources, org.sources))
+        #: Path of a shared dashboard to the problems with its inputs.
+        self._open: dict[str, list[str]] = {}
         self._brought: dict[str, Json] = {}
         self._same_title: dict[str, str] = self._known_folders()
 
@@ -119,11 +124,14 @@ class Desired:
 
     def item(self, kind: Kind, wanted: Wanted) -> Item:
         """The content that Grafana is to have."""
-        if wanted.entry is not None:
-            return self._content(kind, wanted.entry)
         if wanted.item is not None:
             return wanted.item
-        raise AssertionError("neither a file nor a content")
+        if wanted.entry is None:
+            raise AssertionError("neither a file nor a content")
+        item = self._content(kind, wanted.entry)
+        # Only what is asked for has to be complete.
+        self.problems += self._open.get(wanted.entry.path, ())
+        return item
 
     def _content(self, kind: Kind, entry: Entry) -> Item:
         item = self.branch.parse(entry)
@@ -133,7 +141,7 @@ class Desired:
             item = replace(item, key=f"{item.folder}/{item.name}")
         if kind.name == "dashboards" and not entry.exported and not is_resource(body) and sharing.is_shared(body):
             body, lacking = self.filler.fill(body)
-            self.problems += [f"{entry.path}: input {name} has no value: give one in inputs" for name in lacking]
+            self._open[entry.path] = [f"{entry.path}: input {name} has no value: give one in inputs" for name in lacking]
         if kind.name in _REFERRING:
             body = mapped(body, self.mapping)
         if kind.name == "data_sources":
@@ -178,8 +186,6 @@ class Desired:
             if item.key in found:
                 raise TreeError(f"{entry.path}: {found[item.key].entry and found[item.key].entry.path} holds the same object")  # type: ignore[union-attr]
             found[item.key] = Wanted(item.digest, item.name, item.folder, entry)
-            if kind.name == "dashboards" and not entry.exported:
-                self._bring(entry)
         if kind.name == "folders":
             found |= {item.key: replace(_held(item), only_create=True) for item in self._implied() if item.key not in found}
         return found
@@ -189,7 +195,8 @@ class Desired:
             if self.folder(item.key) == item.key:
                 yield replace(item, folder=self.folder(item.folder))
 
-    def _bring(self, entry: Entry) -> None:
+    def bring(self, entry: Entry) -> None:
+        """Takes note of the library panels that a dashboard brings along, if it was exported for sharing."""
         body = self.branch.parse(entry).body
         for element in self.filler.elements(body) if not is_resource(body) else ():
             self._brought.setdefault(element["uid"], element)

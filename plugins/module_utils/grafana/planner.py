@@ -23,6 +23,8 @@ from .ties import Ties, takers_first
 CREATE, UPDATE, DELETE, SKIP = "created", "updated", "deleted", "skipped"
 UNCHANGED = "unchanged"
 OUTCOMES = (CREATE, UPDATE, UNCHANGED, DELETE, SKIP)
+#: Compared once it is known what the others need of them.
+_LAST = ("library_panels", "folders")
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,9 @@ class Planner:
     def __init__(self, branch: Branch, org: Org, choices: Choices) -> None:
         self.branch, self.org, self.choices = branch, org, choices
         self._indexes: dict[str, dict[str, Wanted]] = {}
+        self._folders: list[Live] = []
+        #: Uids of the folders around what is meant.
+        self._needed: set[str] = set()
         if empty(org):
             # Its only member will be who creates it.
             org.__dict__.update(logins={org.client.connection.user: 0}, account_names={}, team_numbers={})
@@ -171,77 +176,91 @@ class Planner:
         """Reads what is there and compares. TreeError, ApiError, Incomplete; problems are in the plan."""
         if self.choices.prune and (lost := self.branch.failures):
             self.plan.problems.append(f"prune: the tree lacks {len(lost)} objects that could not be read, and would delete them")
-        indexes = self._indexes
-        indexes.update((name, self.desired.index(kind)) for name, kind in KINDS.items() if self._reads(name))
-        needed = self._needed_folders(indexes)
-        indexes.setdefault("library_panels", {})
         for name, kind in KINDS.items():
-            if name in indexes and (self._meant(name) or name in ("folders", "library_panels")):
-                self._compare(kind, indexes[name], needed)
+            if self._meant(name) or name in _LAST:
+                self._indexes[name] = self.desired.index(kind) if self._meant(name) or name == "folders" else {}
+        for name in [*(name for name in self._indexes if name not in _LAST), *_LAST]:
+            self._compare(KINDS[name], self._indexes[name])
+        order = [*KINDS]
+        self.plan.changes.sort(key=lambda change: order.index(change.kind))
         self.plan.problems += [*dict.fromkeys(self.desired.problems)]
         return self.plan
 
     def _meant(self, kind: str) -> bool:
-        return self.branch.covers(kind) and self.org.selection.wants_kind(kind, (*DEFAULT, "annotations"))
+        return self.org.selection.wants_kind(kind, (*DEFAULT, "annotations"))
 
-    def _reads(self, kind: str) -> bool:
-        """Folders are looked at for what is in them."""
-        return self._meant(kind) or kind == "folders"
-
-    def _wants(self, kind: str, item: Item | Wanted, key: str) -> bool:
-        """Whether an object is meant by the import, and was by the export."""
-        if not self._meant(kind):
+    def _wants(self, kind: str, key: str, wanted: Wanted, live: Item | None = None) -> bool:
+        """Whether an object of the tree is meant, by what it is there or, as ``live``, in Grafana: it may have been moved or renamed."""
+        places = [(kind, key, wanted.name, wanted.folder, self.branch.folders)]
+        if live is not None:
+            places.append((kind, key, live.name, live.folder, self.org.folders))
+        if wanted.only_create or not self._meant(kind) or not any(self.org.selection.wants(*place) for place in places):
             return False
-        place = (kind, key, item.name, item.folder)
-        folders = self.org.folders if isinstance(item, Item) else self.branch.folders
-        return self.org.selection.wants(*place, folders) and self.branch.selection.wants(*place, folders)
+        if wanted.entry is None or wanted.entry.kind != "folders" or not wanted.entry.exported:
+            return True
+        # It may be there just for the sake of what is in it; whatever else lies in a tree was asked for, or laid there by hand.
+        return self.branch.covers(kind) and any(self.branch.selection.wants(*place) for place in places)
+
+    def _beyond(self, kind: str, live: Item) -> bool:
+        """Whether an object of Grafana would be in the tree, and is meant by the import, if the export had found it."""
+        place = (kind, live.key, live.name, live.folder, self.org.folders)
+        choices = (self.org.selection, self.branch.selection)
+        return self._meant(kind) and self.branch.covers(kind) and all(choice.wants(*place) for choice in choices)
 
     def _holders(self, kind: str) -> set[str]:
         """Names of the teams or service accounts that there will be: what is created, and what stays."""
         live = self.org.team_numbers if kind == "teams" else self.org.account_numbers
         # With a token, none of the accounts is deleted.
         prunes = self.choices.prune and not (kind == "service_accounts" and self.org.client.connection.token)
-        created = {key for key, one in self._indexes.get(kind, {}).items() if self._wants(kind, one, key)}
-        return created | {name for name in live if not (prunes and self._wants(kind, Wanted("", name, ""), name))}
+        created = {key for key, one in self._indexes.get(kind, {}).items() if self._wants(kind, key, one)}
+        return created | {name for name in live if not (prunes and self._beyond(kind, Item(name, name, {})))}
 
-    def _needed_folders(self, indexes: dict[str, dict[str, Wanted]]) -> set[str]:
-        """Folders of the wanted objects, and those around them."""
-        found: set[str] = set()
-        for kind, index in indexes.items():
-            for key, wanted in index.items():
-                if self._wants(kind, wanted, key):
-                    found.update(self.branch.folders.chain(key if kind == "folders" else wanted.folder))
-        return found
-
-    def _chosen(self, kind: Kind, index: dict[str, Wanted], needed: set[str]) -> dict[str, Wanted]:
-        """What of the index is to be made true."""
-        chosen = {key: wanted for key, wanted in index.items() if self._wants(kind.name, wanted, key)}
+    def _chosen(self, kind: Kind, index: dict[str, Wanted]) -> dict[str, Wanted]:
+        """What of the index is to be made true, as far as the tree alone tells."""
+        chosen = {key: wanted for key, wanted in index.items() if self._wants(kind.name, key, wanted)}
         if kind.name == "folders":
+            known = {live.key: live for live in self._folders if live.key in index}
+            chosen |= {key: index[key] for key, live in known.items() if self._wants(kind.name, key, index[key], live)}
+            self._needed.update(uid for key in chosen for uid in self.branch.folders.chain(key))
             # Around what is meant a folder has to be there, whatever it looks like.
-            chosen |= {key: replace(index[key], only_create=True) for key in index if key in needed and key not in chosen}
+            chosen |= {key: replace(index[key], only_create=True) for key in index if key in self._needed and key not in chosen}
         return chosen
 
-    def _compare(self, kind: Kind, index: dict[str, Wanted], needed: set[str]) -> None:
-        chosen = self._chosen(kind, index, needed)
-        if kind.about and self._meant(kind.name):
-            chosen = self._with_empty(kind, chosen)
-        if not chosen and not self._meant(kind.name) and kind.name != "library_panels":
+    def _compare(self, kind: Kind, index: dict[str, Wanted]) -> None:
+        covered = self.branch.covers(kind.name)
+        if kind.about and covered:
+            index = self._with_empty(kind, index)
+        if not index and not covered and kind.name != "library_panels":
             return
+        chosen = self._chosen(kind, index)
+        self._kept_parts = self._parts(kind, [wanted for key, wanted in index.items() if key not in chosen])
         present: set[str] = set()
         self._ties, begin = Ties(kind, self.org), len(self.plan.changes)
         for live in self._live(kind):
             present.add(live.key)
             self._ties.found(live)
-            wanted = chosen.pop(live.key, None)
+            wanted = index.get(live.key)
             if wanted is None:
                 self._extra(kind, live)
-            else:
-                self._both(kind, wanted, live)
+            elif live.key in chosen or self._wants(kind.name, live.key, wanted, live):
+                self._both(kind, chosen.pop(live.key, wanted), live)
         if kind.name == "library_panels":
             chosen |= {key: one for key, one in self.desired.brought(present).items() if key not in chosen}
         for key, wanted in chosen.items():
             self._new(kind, key, wanted)
         self._tie(kind, self._ties, begin)
+
+    def _parts(self, kind: Kind, others: list[Wanted]) -> dict[str, str]:
+        """Part to the name of the object of the tree that has it, for objects that are not chosen."""
+        if not self.choices.prune or not kind.divisible:
+            return {}
+        return {part: one.name for one in others for part in kind.parts(self.desired.item(kind, one))}
+
+    def _around(self, kind: Kind, wanted: Wanted) -> None:
+        """Takes note of what has to be there for an object."""
+        self._needed.update(self.branch.folders.chain(wanted.folder))
+        if kind.name == "dashboards" and wanted.entry is not None and not wanted.entry.exported:
+            self.desired.bring(wanted.entry)
 
     def _tie(self, kind: Kind, ties: Ties, begin: int) -> None:
         """Puts the changes of a kind, from ``begin`` on, in an order in which none is in the way of another one."""
@@ -267,21 +286,22 @@ class Planner:
             return iter(())
         return iter(self._folders) if kind.name == "folders" else kind.read_all(self.org)
 
-    def _with_empty(self, kind: Kind, chosen: dict[str, Wanted]) -> dict[str, Wanted]:
-        """What the tree has no file for, although it has the object, is to have none."""
-        found = dict(chosen)
+    def _with_empty(self, kind: Kind, index: dict[str, Wanted]) -> dict[str, Wanted]:
+        """What an export has written no file for, although it has the object, is to have none. All are called what their objects are."""
+        found = dict(index)
         # What could not be read may well have some.
-        unread = self.branch.unread(kind.name)
-        if "*" in unread:
-            return found
+        unread, described = self.branch.unread(kind.name), self.branch.described(kind.about)
         objects = self._indexes.get(kind.about)
         for key, about in (self.desired.index(KINDS[kind.about]) if objects is None else objects).items():
-            if key not in found and key not in unread and self._wants(kind.name, about, key) and not about.only_create:
+            if key in found:
+                found[key] = replace(found[key], name=about.name)
+            elif not (unread & {key, "*"} or about.only_create) and (described is None or key in described):
                 item = kind.parse({"uid": key, "title": about.name, "permissions": []}, about.folder, "")
-                found[key] = Wanted(item.digest, about.name, about.folder, None, item)
+                found[key] = Wanted(item.digest, about.name, about.folder, about.entry, item)
         return found
 
     def _both(self, kind: Kind, wanted: Wanted, live: Live) -> None:
+        self._around(kind, wanted)
         if wanted.only_create or (wanted.digest == live.digest and not self.org.secrets.always):
             self.plan.count(kind.name, UNCHANGED)
             return
@@ -293,6 +313,7 @@ class Planner:
         self._check(kind, change, item, live)
 
     def _new(self, kind: Kind, key: str, wanted: Wanted) -> None:
+        self._around(kind, wanted)
         item = self.desired.item(kind, wanted)
         self._check(kind, Change(CREATE, kind.name, key, item.name, wanted), item, None)
 
@@ -308,14 +329,16 @@ class Planner:
 
     def _extra(self, kind: Kind, live: Live) -> None:
         """An object that the tree does not have."""
-        if not self.choices.prune or not kind.prunable or not self._wants(kind.name, live, live.key):
+        if not self.choices.prune or not kind.prunable or not self._beyond(kind.name, live):
             return
-        if kind.name == "data_sources" and live.key in self.desired.targets:
+        if live.key in {"data_sources": self.desired.targets | self.desired.mapped_away, "folders": self._needed}.get(kind.name, ()):
             return
         change = Change(DELETE, kind.name, live.key, live.name, None, *_packed(live))
         reason = live.locked
         if kind.name == "service_accounts" and self.org.client.connection.token:
             reason = "it may be the one whose token is in use: delete it with a user's password"
+        if taken := [self._kept_parts[part] for part in kind.parts(live) if part in self._kept_parts]:
+            reason = reason or f"the tree has something of it in {min(taken)!r}, which is not chosen"
         if reason and not self.choices.skip_locked and live.locked:
             self.plan.problems.append(f"prune: {reason}")
         self.plan.add(replace(change, action=SKIP, reason=reason) if reason else change)

@@ -77,6 +77,13 @@ class Branch:
             return Selection.of(self.tree.manifest.get("selection") or {}).wants_kind(kind, DEFAULT)
         return any(path.startswith(f"{kind}/") for path in self._paths)
 
+    def described(self, kind: str) -> set[str] | None:
+        """Uids of the objects of a kind that an export wrote, with all that there was about them; None where none wrote the tree."""
+        if not self.tree.manifest:
+            return None
+        place = f"{self.directory}/{kind}/"
+        return {names.uid_of(path.rpartition("/")[2].removesuffix(".json")) for path in self._exported if path.startswith(place)}
+
     @cached_property
     def failures(self) -> list[Json]:
         """What the export could not read of this organisation, under the name that it has in the tree."""

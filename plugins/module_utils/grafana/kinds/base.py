@@ -70,6 +70,8 @@ class Kind(ABC):
     prunable = True
     #: Whether one write takes several requests, which may get stuck half-way.
     in_steps = False
+    #: Whether its objects have parts, which may move from one to another.
+    divisible = False
     #: Whether several objects may share a name, and are told apart by ``numbered``.
     shares_names = False
     #: Kind whose objects it describes; one without a file then has none of it.

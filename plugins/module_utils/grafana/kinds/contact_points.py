@@ -29,6 +29,7 @@ class ContactPointKind(Kind):
     name = "contact_points"
     in_steps = True
     parallel = False
+    divisible = True
     # A contact point that loses its last integration to another one is renamed wherever it is referred to.
     stirs = ("notification_policies", "alert_rules")
 

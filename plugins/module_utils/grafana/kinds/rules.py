@@ -26,6 +26,7 @@ class RuleGroupKind(Kind):
     name = "alert_rules"
     foldered = True
     parallel = False
+    divisible = True
 
     def read_all(self, org: Org) -> Iterator[Live]:
         def groups() -> list[tuple[str, str]]:

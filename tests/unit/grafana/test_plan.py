@@ -1,0 +1,166 @@
+"""What an import does to a Grafana, and above all what it does not delete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .small import Grafana, changed, running
+
+
+@pytest.fixture
+def grafana() -> Iterator[Grafana]:
+    with running() as small:
+        yield small
+
+
+@pytest.fixture
+def shop(grafana: Grafana) -> Grafana:
+    """Two folders, and two dashboards in one of them."""
+    grafana.main.folder("shop", "Shop")
+    grafana.main.folder("platform", "Platform")
+    grafana.main.dashboard("orders", "Orders", "shop")
+    grafana.main.dashboard("dd", "Delivery", "shop")
+    return grafana
+
+
+def edit(tree: Path, pattern: str, **members: Any) -> None:
+    (path,) = tree.rglob(pattern)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **members}))
+
+
+def lay(tree: Path, path: str, **content: Any) -> None:
+    """A file of somebody's own."""
+    (tree / path).parent.mkdir(parents=True, exist_ok=True)
+    (tree / path).write_text(json.dumps(content))
+
+
+def move(tree: Path, pattern: str, directory: str) -> None:
+    (path,) = tree.rglob(pattern)
+    (tree / directory).mkdir(parents=True, exist_ok=True)
+    path.rename(tree / directory / path.name)
+
+
+# --- what is chosen --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prune", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_dashboard_that_leaves_the_chosen_folder(prune: bool, there: bool, shop: Grafana, tmp_path: Path) -> None:
+    """It is moved, to a folder that is made where it is missing; what is chosen by neither place is left alone."""
+    shop.export(tmp_path / "tree")
+    move(tmp_path / "tree", "delivery.dd.json", "main/dashboards/platform.platform")
+    shop.main.dashboard("elsewhere", "Elsewhere", "platform")
+    if not there:
+        del shop.main.folders["platform"], shop.main.dashboards["elsewhere"]
+    planned = changed(shop.plan(tmp_path / "tree", folders=["Shop"], prune=prune))
+    assert planned == {("updated", "dashboards", "dd")} | (set() if there else {("created", "folders", "platform")})
+    shop.bring(tmp_path / "tree", folders=["Shop"], prune=prune)
+    assert shop.main.where() == {"orders": "shop", "dd": "platform"} | ({"elsewhere": "platform"} if there else {})
+    assert not shop.bring(tmp_path / "tree", folders=["Shop"], prune=prune).changed
+
+
+@pytest.mark.parametrize("chosen", [{}, {"names": ["Ord*"]}])
+def test_a_dashboard_with_a_new_title(chosen: dict[str, list[str]], shop: Grafana, tmp_path: Path) -> None:
+    """The export chose it by the old one, or the import does."""
+    shop.export(tmp_path / "tree", {} if chosen else {"names": ["Ord*"]})
+    edit(tmp_path / "tree", "orders.orders.json", title="Sales")
+    assert changed(shop.bring(tmp_path / "tree", prune=True, **chosen)) == {("updated", "dashboards", "orders")}
+    assert shop.main.dashboards["orders"]["dashboard"]["title"] == "Sales" and "dd" in shop.main.dashboards
+
+
+def test_folders_that_leave_the_chosen_one(shop: Grafana, tmp_path: Path) -> None:
+    shop.main.folder("sub", "Sub", "shop")
+    shop.export(tmp_path / "tree")
+    move(tmp_path / "tree", "sub.sub.json", "main/folders/platform.platform")
+    del shop.main.folders["platform"]
+    done = shop.bring(tmp_path / "tree", folders=["Shop"], prune=True)
+    assert changed(done) == {("created", "folders", "platform"), ("updated", "folders", "sub")}
+    assert shop.main.folders["sub"]["parentUid"] == "platform"
+
+
+def test_a_rule_that_leaves_the_chosen_folder(shop: Grafana, tmp_path: Path) -> None:
+    """Its group there is another one, and not chosen: so the rule stays where it is."""
+    shop.main.group("shop", "g", "r")
+    shop.main.group("shop", "old", "gone")
+    shop.export(tmp_path / "tree")
+    move(tmp_path / "tree", "g.*.json", "main/alert_rules/platform.platform")
+    next((tmp_path / "tree").rglob("old.*.json")).unlink()
+    done = shop.bring(tmp_path / "tree", folders=["Shop"], prune=True)
+    assert changed(done) == {("skipped", "alert_rules", "shop/g"), ("deleted", "alert_rules", "shop/old")}
+    (skipped,) = [change for _plan, change in done.changes() if change.action == "skipped"]
+    assert skipped.reason == "the tree has something of it in 'g', which is not chosen"
+    shop.bring(tmp_path / "tree", prune=True)
+    assert shop.main.groups.keys() == {("platform", "g")}
+
+
+def test_what_is_beyond_the_choice_is_neither_written_nor_deleted(shop: Grafana, tmp_path: Path) -> None:
+    shop.export(tmp_path / "tree", {"folders": ["Shop"]})
+    shop.main.dashboard("orders", "changed", "shop")
+    shop.main.dashboard("new", "new", "shop")
+    shop.main.dashboard("other", "other", "platform")
+    assert changed(shop.plan(tmp_path / "tree", prune=True, names=["Del*"])) == set()
+    assert changed(shop.plan(tmp_path / "tree", prune=True)) == {("updated", "dashboards", "orders"), ("deleted", "dashboards", "new")}
+
+
+def test_a_data_source_that_is_mapped_away_stays(grafana: Grafana, tmp_path: Path) -> None:
+    for uid in ("a", "b", "c"):
+        grafana.main.source(uid, f"source {uid}")
+    grafana.export(tmp_path / "tree")
+    grafana.main.source("new", "new")
+    done = grafana.bring(tmp_path / "tree", datasource_map={"a": "b"}, prune=True)
+    assert changed(done) == {("deleted", "data_sources", "new")} and grafana.main.sources.keys() == {"a", "b", "c"}
+
+
+# --- what was laid into a tree by hand -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chosen", [{"kinds": ["data_sources"]}, {"folders": ["Shop"]}, {"names": ["Ord*"]}])
+def test_files_laid_into_a_tree_of_a_choice(chosen: dict[str, list[str]], shop: Grafana, tmp_path: Path) -> None:
+    """The choice of the export says what is missing in the tree, not what is there. Nothing is known of their permissions."""
+    shop.export(tmp_path / "tree", chosen)
+    lay(tmp_path / "tree", "main/dashboards/Downloaded/mine.json", uid="mine", title="Mine")
+    lay(tmp_path / "tree", "main/data_sources/metrics.json", uid="metrics", name="Metrics", type="prometheus")
+    shop.main.dashboard("beyond", "Beyond", "platform")
+    done = shop.bring(tmp_path / "tree", prune=True)
+    made = {(action, kind) for action, kind, _key in changed(done)}
+    assert made == {("created", "folders"), ("created", "dashboards"), ("created", "data_sources")}
+    folder = shop.main.where()["mine"]
+    assert shop.main.folders[folder]["title"] == "Downloaded" and {"orders", "dd", "beyond"} <= shop.main.dashboards.keys()
+    assert not shop.bring(tmp_path / "tree", prune=True).changed
+
+
+def test_folders_around_what_an_export_chose_are_only_made(shop: Grafana, tmp_path: Path) -> None:
+    shop.main.folder("deep", "Deep", "shop")
+    shop.main.dashboard("d", "d", "deep")
+    shop.export(tmp_path / "tree", {"folders": ["Shop/Deep"]})
+    shop.main.folder("shop", "Shop, renamed")
+    assert not shop.plan(tmp_path / "tree", prune=True).changed
+    edit(tmp_path / "tree", "folders/shop.shop.json", title="Shop, by hand")
+    assert changed(shop.plan(tmp_path / "tree", prune=True)) == {("updated", "folders", "shop")}
+
+
+def test_a_folder_of_the_title_of_a_directory_is_not_pruned(shop: Grafana, tmp_path: Path) -> None:
+    shop.export(tmp_path / "tree")
+    lay(tmp_path / "tree", "main/dashboards/Downloaded/mine.json", uid="mine", title="Mine")
+    shop.main.folder("known", "Downloaded")
+    assert changed(shop.bring(tmp_path / "tree", prune=True)) == {("created", "dashboards", "mine")}
+    assert shop.main.where()["mine"] == "known"
+
+
+def test_a_shared_dashboard_that_is_not_chosen(shop: Grafana, tmp_path: Path) -> None:
+    """Nothing has to be known of its inputs, and nothing comes along with it."""
+    shop.export(tmp_path / "tree")
+    inputs = [{"name": "DS_X", "type": "datasource", "pluginId": "loki"}]
+    panel = {"lib": {"name": "Lib", "uid": "lib", "model": {}}}
+    lay(tmp_path / "tree", "main/dashboards/shared.json", uid="shared", title="Shared", __inputs=inputs, __elements=panel)
+    lay(tmp_path / "tree", "main/dashboards/mine.json", uid="mine", title="Mine")
+    planned = shop.plan(tmp_path / "tree", names=["Mine"])
+    assert changed(planned) == {("created", "dashboards", "mine")} and not planned.problems
+    whole = shop.plan(tmp_path / "tree")
+    assert ("created", "library_panels", "lib") in changed(whole)
+    assert whole.problems == ["main: main/dashboards/shared.json: input DS_X has no value: give one in inputs"]
