@@ -89,8 +89,10 @@ class _Organisation:
         """Kind to number of files."""
         self.writer.add(f"{self.root}/organisation.json", dumps({"name": self.org.name}))
         # Where a thing is depends on the folders, so they are known first.
-        folders: Iterator[Item] = KINDS["folders"].read_all(self.org)
-        self.folders = {item.key: item for item in folders}
+        try:
+            self.folders = {item.key: item for item in KINDS["folders"].read_all(self.org)}
+        except ApiError as error:
+            self._unlisted("folders", error)
         for kind in KINDS.values():
             if self.org.selection.wants_kind(kind.name, DEFAULT):
                 self._kind(kind)
@@ -98,8 +100,8 @@ class _Organisation:
 
     def _kind(self, kind: Kind) -> None:
         self.counts[kind.name] += 0
-        objects = iter(self.folders.values()) if kind.name == "folders" else kind.read_all(self.org)
         try:
+            objects: Iterator[Item] = iter([*self.folders.values()]) if kind.name == "folders" else kind.read_all(self.org)
             for item in objects:
                 self._learn(item.folder)
                 if self.org.wants(kind.name, item.key, item.name, item.folder):
@@ -108,8 +110,11 @@ class _Organisation:
                 if self.org.wants(kind.name, name, name, ""):
                     self.org.fail(sort, name, name, Unsupported("it is of no kind that can be exported"))
         except ApiError as error:
-            # Not one object, but the list itself.
-            self.org.fail(kind.name, "*", "", error)
+            self._unlisted(kind.name, error)
+
+    def _unlisted(self, kind: str, error: ApiError) -> None:
+        """Not one object cannot be read, but the list itself."""
+        self.org.fail(kind, "*", "", error)
 
     def _learn(self, folder: str) -> None:
         """Folders that were not there yet when all were listed, or are in no list of this user."""
