@@ -12,6 +12,7 @@ author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Lists what was added, changed and removed in Grafana since a tree was written. Changes nothing.
   - Compares what the tree was exported with, within what is chosen here. Values of secrets cannot be compared, only which ones are set.
+  - For a tree of all organisations the user has to be a server administrator, unless O(organisations) names those that are meant.
 attributes:
   check_mode:
     support: full
@@ -76,6 +77,14 @@ differences:
       type: list
       elements: dict
       contains: *object
+organisations_added:
+  description:
+    - Organisations that Grafana has and the tree has not, where it was exported with all of them and O(organisations) names none. What is
+      in them is not listed.
+    - With a token there are none, as it belongs to one organisation.
+  returned: success
+  type: list
+  elements: str
 organisations_removed:
   description: Organisations that the tree has and Grafana has not.
   returned: success
@@ -104,7 +113,7 @@ def main() -> None:
     try:
         request = options.request(given, drift=True)
         with options.client(given) as grafana:
-            found = importer.plan(grafana, Path(given["src"]), request)
+            found = importer.compare(grafana, Path(given["src"]), request)
     except GrafanaError as error:
         module.fail_json(msg=str(error), **options.failed(error))
     result = options.drifted(found)

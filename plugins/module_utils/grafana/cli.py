@@ -221,9 +221,9 @@ def _told(result: Imported, diff: bool) -> str:
 
 
 def _diff(client: Client, parsed: argparse.Namespace, given: Json, line: Line) -> tuple[int, Json, str]:
-    result = importer.plan(client, parsed.tree, options.request(given, drift=True))
+    result = importer.compare(client, parsed.tree, options.request(given, drift=True))
     plain = options.drifted(result)
-    rows = []
+    rows = [f"{word:8} organisation {name}" for word in ("added", "removed") for name in plain[f"organisations_{word}"]]
     for word, objects in plain["differences"].items():
         for one in objects:
             rows.append(f"{word:8} {one['kind']} {'/'.join(part for part in (one['folder'], one['name']) if part)}")

@@ -69,6 +69,9 @@ def export(
             folders.append(org.folders)
         selection.check_folders(folders, {failure.key for failure in result.failures if failure.kind == "folders"})
         manifest: Json = {"grafana": release, "organisations": described, "selection": selection.as_dict()}
+        if organisations.ALL in wanted:
+            # So that one that is made later can be told from one that nobody asked for.
+            manifest["all_organisations"] = True
         if result.failures:
             manifest["failures"] = [failure.as_dict() for failure in result.failures]
         result.changes = writer.finish(manifest, check=check)

@@ -26,10 +26,14 @@ from .selection import EVERYTHING, Selection
 
 @dataclass
 class Imported:
-    """What an import did, or would do. plans: one for each organisation. created: organisations that were missing."""
+    """What an import did, or would do. plans: one for each organisation. created: organisations that were missing.
+
+    beyond: organisations of Grafana that the tree lacks, where they were asked for.
+    """
 
     plans: list[Plan] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
+    beyond: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
     @property
@@ -48,7 +52,7 @@ class Imported:
         """The same for what was done of it."""
         there = {plan.org.name for plan in self.plans if plan.org.number}
         plans = [plan.carried_out() for plan in self.plans]
-        return Imported(plans, [name for name in self.created if name in there], self.failures)
+        return Imported(plans, [name for name in self.created if name in there], failures=self.failures)
 
     def summary(self) -> dict[str, dict[str, dict[str, int]]]:
         """Organisation to kind to outcome to number of objects."""
@@ -90,6 +94,18 @@ def plan(client: Client, root: Path, request: Request) -> Imported:
             result.created.append(org.name)
         result.plans.append(_planned(tree, name, org, request))
     request.selection.check_folders(folders for one in result.plans for folders in (one.org.folders, one.desired.branch.folders))
+    return result
+
+
+def compare(client: Client, root: Path, request: Request) -> Imported:
+    """The same with organisations that were added, if the tree is of all that there were and all of it is meant.
+
+    With a token nothing is known of others. GrafanaError for a user who may not see them.
+    """
+    result, tree = plan(client, root, request), Tree(root)
+    if tree.whole and not request.wanted and not client.connection.token:
+        there = {request.targets.get(name, name) for name in tree.organisations}
+        result.beyond = sorted(organisations.every(client).keys() - there)
     return result
 
 

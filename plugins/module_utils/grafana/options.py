@@ -169,8 +169,9 @@ def drifted(result: Imported) -> Json:
         one = described(plan, change)
         differences[_DRIFT[action]].append({name: value for name, value in one.items() if name in _PLACE})
     return {
-        "drifted": bool(result.created) or any(differences.values()),
+        "drifted": bool(result.created or result.beyond) or any(differences.values()),
         "differences": differences,
+        "organisations_added": result.beyond,
         "organisations_removed": result.created,
     }
 

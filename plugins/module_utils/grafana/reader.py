@@ -51,6 +51,11 @@ class Tree:
             raise TreeError(f"{self.root}: holds no organisation")
         return found
 
+    @property
+    def whole(self) -> bool:
+        """Whether all organisations that there were are in it, as far as it says so."""
+        return bool(self.manifest.get("all_organisations"))
+
     def failures(self, organisation: str) -> list[Json]:
         """What the export could not read."""
         return [one for one in self.manifest.get("failures") or () if one.get("organisation") == organisation]

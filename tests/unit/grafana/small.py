@@ -176,6 +176,10 @@ class Grafana:
         with self.client() as client:
             return importer.carry_out(client, tree, options.request({**DEFAULTS, **given}))
 
+    def drift(self, tree: Path, **given: Any) -> Json:
+        with self.client() as client:
+            return options.drifted(importer.compare(client, tree, options.request({**DEFAULTS, **given}, drift=True)))
+
     def plan(self, tree: Path, **given: Any) -> importer.Imported:
         with self.client() as client:
             return importer.plan(client, tree, options.request({**DEFAULTS, **given}))
