@@ -34,7 +34,7 @@ options:
     description:
       - Whether to delete what the tree does not have, within what it was exported with and what is chosen here. Never deleted is what
         the tree has elsewhere or under another name; where it was in Grafana, or where it is in the tree, is enough to choose it.
-      - A folder with anything left in it stays.
+      - A folder with anything left in it stays, and counts as skipped.
     type: bool
     default: false
   secrets:

@@ -120,12 +120,23 @@ def test_prune_only_on_demand(site: Site) -> None:
     assert objects(site.export("after")) == objects(tree)
 
 
-def test_a_folder_is_never_deleted_with_something_in_it(site: Site) -> None:
+def test_a_folder_is_never_deleted_with_something_in_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = site.export(selection={"kinds": ["folders"]})
-    site.fill.folder("f", "f")
+    site.fill.folder("around", "around")
+    for uid in ("f", "rules", "empty"):
+        site.fill.folder(uid, uid, "around")
     site.fill.dashboard("d", "d", "f")
-    with pytest.raises(Incomplete, match="folder is not empty"):
-        site.bring(tree, site.name, prune=True, client={"retries": 1})
+    body = {"interval": 60, "rules": [rule("r", "r")]}
+    site.fill.send("PUT", "/api/v1/provisioning/folder/rules/rule-groups/g", body, **EDITABLE)
+    expected = {("skipped", "folders", uid) for uid in ("around", "f", "rules")}
+    assert changed(site.plan(tree, site.name, prune=True)) == {*expected, ("deleted", "folders", "empty")}
+    with monkeypatch.context() as patch:
+        meanwhile(patch, lambda: site.fill.dashboard("late", "late", "empty"))
+        with pytest.raises(Incomplete, match="folder is not empty"):
+            site.bring(tree, site.name, prune=True, client={"retries": 1})
+    site.fill.send("DELETE", "/api/dashboards/uid/late")
+    assert changed(site.bring(tree, site.name, prune=True)) == {*expected, ("deleted", "folders", "empty")}
+    assert {one["uid"] for one in site.get("/api/folders?parentUid=around")} == {"f", "rules"}
     assert site.get("/api/dashboards/uid/d")["dashboard"]["title"] == "d"
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import zlib
 from collections import Counter
@@ -13,6 +14,7 @@ from functools import cache
 
 from .canonical import Json, loads
 from .desired import Choices, Desired, Wanted
+from .errors import Denied
 from .folder_tree import Folder
 from .kinds import DEFAULT, KINDS
 from .kinds.base import Item, Kind, Live
@@ -49,6 +51,11 @@ class Change:
     def moved(self) -> bool:
         """Whether it goes to another folder."""
         return self.stub is not None and self.wanted is not None and self.stub.folder != self.wanted.folder
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it will no longer be in the folder that it is in."""
+        return self.action == DELETE or (self.action == UPDATE and self.moved)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}" + (f" ({self.key})" if self.key != self.name else "")
@@ -145,6 +152,9 @@ class Planner:
         self._folders: list[Live] = []
         #: Uids of the folders around what is meant.
         self._needed: set[str] = set()
+        #: Uid of a folder of Grafana to something that stays in it, in words; and the kinds that this is known of.
+        self._staying: dict[str, str] = {}
+        self._seen: set[str] = set()
         if empty(org):
             # Its only member will be who creates it.
             org.__dict__.update(logins={org.client.connection.user: 0}, account_names={}, team_numbers={})
@@ -232,6 +242,7 @@ class Planner:
             index = self._with_empty(kind, index)
         if not index and not covered and kind.name != "library_panels":
             return
+        self._seen.add(kind.name)
         chosen = self._chosen(kind, index)
         self._kept_parts = self._parts(kind, [wanted for key, wanted in index.items() if key not in chosen])
         present: set[str] = set()
@@ -239,11 +250,13 @@ class Planner:
         for live in self._live(kind):
             present.add(live.key)
             self._ties.found(live)
-            wanted = index.get(live.key)
+            wanted, before = index.get(live.key), len(self.plan.changes)
             if wanted is None:
                 self._extra(kind, live)
             elif live.key in chosen or self._wants(kind.name, live.key, wanted, live):
                 self._both(kind, chosen.pop(live.key, wanted), live)
+            if not any(change.leaves for change in self.plan.changes[before:]):
+                self._stays(kind, live.name, live.folder)
         if kind.name == "library_panels":
             chosen |= {key: one for key, one in self.desired.brought(present).items() if key not in chosen}
         for key, wanted in chosen.items():
@@ -255,6 +268,21 @@ class Planner:
         if not self.choices.prune or not kind.divisible:
             return {}
         return {part: one.name for one in others for part in kind.parts(self.desired.item(kind, one))}
+
+    def _stays(self, kind: Kind, name: str, folder: str) -> None:
+        if kind.foldered and not kind.about:
+            self._staying.setdefault(folder, f"{kind.name} {name!r}")
+
+    def _inside(self, folder: str) -> str:
+        """Something that stays in a folder of Grafana, in words, also of kinds that nothing is to be done about."""
+        for kind in KINDS.values():
+            if kind.foldered and not kind.about and kind.name not in self._seen:
+                self._seen.add(kind.name)
+                # Whoever may not see them finds out when the folder is to go.
+                with contextlib.suppress(Denied):
+                    for name, place in kind.places(self.org):
+                        self._stays(kind, name, place)
+        return self._staying.get(folder, "")
 
     def _around(self, kind: Kind, wanted: Wanted) -> None:
         """Takes note of what has to be there for an object."""
@@ -284,7 +312,10 @@ class Planner:
     def _live(self, kind: Kind) -> Iterator[Live]:
         if empty(self.org):
             return iter(())
-        return iter(self._folders) if kind.name == "folders" else kind.read_all(self.org)
+        if kind.name != "folders":
+            return kind.read_all(self.org)
+        # Those inside come before the one around them, which stays if they do.
+        return iter(sorted(self._folders, key=lambda live: -len(self.org.folders.chain(live.key))))
 
     def _with_empty(self, kind: Kind, index: dict[str, Wanted]) -> dict[str, Wanted]:
         """What an export has written no file for, although it has the object, is to have none. All are called what their objects are."""
@@ -339,6 +370,8 @@ class Planner:
             reason = "it may be the one whose token is in use: delete it with a user's password"
         if taken := [self._kept_parts[part] for part in kind.parts(live) if part in self._kept_parts]:
             reason = reason or f"the tree has something of it in {min(taken)!r}, which is not chosen"
+        if kind.name == "folders" and (inside := self._inside(live.key)):
+            reason = reason or f"{inside} stays in it"
         if reason and not self.choices.skip_locked and live.locked:
             self.plan.problems.append(f"prune: {reason}")
         self.plan.add(replace(change, action=SKIP, reason=reason) if reason else change)

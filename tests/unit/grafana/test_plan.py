@@ -164,3 +164,61 @@ def test_a_shared_dashboard_that_is_not_chosen(shop: Grafana, tmp_path: Path) ->
     whole = shop.plan(tmp_path / "tree")
     assert ("created", "library_panels", "lib") in changed(whole)
     assert whole.problems == ["main: main/dashboards/shared.json: input DS_X has no value: give one in inputs"]
+
+
+# --- folders that are pruned -----------------------------------------------------------------------------------------
+
+
+def reasons(grafana: Grafana, tree: Path, **given: Any) -> dict[str, str]:
+    """Uid of every folder that stays to the reason; the import has left just these."""
+    planned = grafana.plan(tree, prune=True, **given)
+    assert changed(grafana.bring(tree, prune=True, **given)) == changed(planned)
+    found = {change.key: change.reason for _plan, change in planned.changes() if change.kind == "folders" and change.action == "skipped"}
+    assert grafana.main.folders.keys() == {"shop", "platform"} | found.keys()
+    return found
+
+
+@pytest.fixture
+def nested(shop: Grafana, tmp_path: Path) -> Grafana:
+    """Folders that are not in the tree, one in the other, and a data source that goes after them."""
+    shop.export(tmp_path / "tree")
+    shop.main.folder("outer", "Outer")
+    shop.main.folder("inner", "Inner", "outer")
+    shop.main.folder("empty", "Empty", "outer")
+    shop.main.source("new", "new")
+    return shop
+
+
+def test_a_folder_with_what_is_not_meant_inside(nested: Grafana, tmp_path: Path) -> None:
+    nested.main.group("inner", "g", "r")
+    kinds = {"kinds": ["folders", "dashboards", "data_sources"]}
+    found = reasons(nested, tmp_path / "tree", **kinds)
+    assert found == {"inner": "alert_rules 'g' stays in it", "outer": "folders 'Inner' stays in it"}
+    assert not nested.main.sources, "the rest is deleted"
+    assert not nested.bring(tmp_path / "tree", prune=True, **kinds).changed
+
+
+def test_a_folder_with_a_dashboard_beyond_the_choice_inside(nested: Grafana, tmp_path: Path) -> None:
+    nested.main.dashboard("kept", "Kept", "inner")
+    nested.main.dashboard("mine", "Inner mine", "inner")
+    found = reasons(nested, tmp_path / "tree", names=["Inner*", "Outer", "Empty"])
+    assert found == {"inner": "dashboards 'Kept' stays in it", "outer": "folders 'Inner' stays in it"}
+
+
+def test_a_folder_with_a_provisioned_dashboard_inside(nested: Grafana, tmp_path: Path) -> None:
+    nested.main.dashboard("filed", "Filed", "inner")
+    nested.main.dashboards["filed"]["meta"]["provisioned"] = True
+    found = reasons(nested, tmp_path / "tree", provisioned="skip")
+    assert found == {"inner": "dashboards 'Filed' stays in it", "outer": "folders 'Inner' stays in it"}
+
+
+def test_a_folder_whose_content_moves_or_goes_is_deleted(nested: Grafana, tmp_path: Path) -> None:
+    nested.main.dashboard("orders", "Orders", "inner")
+    nested.main.folder("platform", "Platform", "inner")
+    nested.main.group("outer", "g", "r")
+    assert reasons(nested, tmp_path / "tree") == {}
+
+
+def test_who_may_not_see_rules(nested: Grafana, tmp_path: Path) -> None:
+    nested.refused["GET", "/api/v1/provisioning/alert-rules"] = 403
+    assert reasons(nested, tmp_path / "tree", kinds=["folders"]) == {}

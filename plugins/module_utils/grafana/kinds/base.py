@@ -95,6 +95,10 @@ class Kind(ABC):
         """What was read as ``live``, as it is now; None where it is gone."""
         return self.read(org, live.key)
 
+    def places(self, org: Org) -> Iterator[tuple[str, str]]:
+        """Name and folder of every object."""
+        yield from ((live.name, live.folder) for live in self.read_all(org))
+
     @abstractmethod
     def create(self, org: Org, item: Item) -> None: ...
 

@@ -92,6 +92,9 @@ class DashboardKind(Kind):
         locked = f"dashboard {spec.get('title')!r} is provisioned from a file" if meta.get("provisioned") else ""
         return _live(spec["uid"], spec, meta.get("folderUid") or "", spec["version"], locked)
 
+    def places(self, org: Org) -> Iterator[tuple[str, str]]:
+        yield from listed_dashboards(org).values()
+
     # --- writing -------------------------------------------------------------------------------------------------
 
     def create(self, org: Org, item: Item) -> None:

@@ -16,6 +16,7 @@ from . import provenance
 from .base import Item, Kind, Live, required
 from .dashboards import has_resources
 
+_RULES = "/api/v1/provisioning/alert-rules"
 #: Given by the server, or by the place of the rule.
 _GIVEN = ("id", "orgID", "updated", "provenance", "folderUID", "ruleGroup", "version", "guid", "updatedBy")
 
@@ -30,7 +31,7 @@ class RuleGroupKind(Kind):
 
     def read_all(self, org: Org) -> Iterator[Live]:
         def groups() -> list[tuple[str, str]]:
-            return sorted({(rule["folderUID"], rule["ruleGroup"]) for rule in org.get("/api/v1/provisioning/alert-rules")})
+            return sorted({(rule["folderUID"], rule["ruleGroup"]) for rule in org.get(_RULES)})
 
         return org.each(
             self.name,
@@ -39,6 +40,9 @@ class RuleGroupKind(Kind):
             lambda place: (_key(*place), place[1]),
             lambda: {_key(*place) for place in groups()},
         )
+
+    def places(self, org: Org) -> Iterator[tuple[str, str]]:
+        yield from ((rule["ruleGroup"], rule["folderUID"]) for rule in org.get(_RULES))
 
     def read(self, org: Org, key: str) -> Live | None:
         answer = org.find(_path(*key.split("/", 1)))
