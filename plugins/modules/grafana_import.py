@@ -61,8 +61,9 @@ options:
   on_error:
     description:
       - What to do when Grafana refuses an object.
-      - V(fail) stops after the objects of the same kind. V(continue) writes all others, and deletes nothing but what had to go before them,
-        as it had a name that is unique. The module fails either way, and lists what was refused and what was done.
+      - V(fail) stops after the objects of the same kind, before the next organisation. V(continue) writes all others, and deletes nothing
+        but what had to go before them, as it had a name that is unique. The module fails either way, and lists what was refused and what
+        was done.
     type: str
     choices: [fail, continue]
     default: fail

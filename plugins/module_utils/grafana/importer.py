@@ -135,6 +135,8 @@ def _carry_out(client: Client, tree: Tree, request: Request, result: Imported, p
             source = next(key for key, directory in tree.organisations.items() if directory == name)
             result.plans[number] = _planned(tree, source, one.org, request)
         _Carrier(result.plans[number], progress, request.keep_going, result.failures).run()
+        if result.failures and not request.keep_going:
+            break
     if result.failures:
         raise Incomplete("not everything could be written", result.failures)
 

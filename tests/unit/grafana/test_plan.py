@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import Incomplete
 
-from .small import Grafana, changed, running
+from .small import Grafana, Org, changed, running
 
 
 @pytest.fixture
@@ -222,3 +223,23 @@ def test_a_folder_whose_content_moves_or_goes_is_deleted(nested: Grafana, tmp_pa
 def test_who_may_not_see_rules(nested: Grafana, tmp_path: Path) -> None:
     nested.refused["GET", "/api/v1/provisioning/alert-rules"] = 403
     assert reasons(nested, tmp_path / "tree", kinds=["folders"]) == {}
+
+
+# --- failures --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keep_going", [False, True])
+def test_a_failure_ends_the_run(keep_going: bool, shop: Grafana, tmp_path: Path) -> None:
+    """Before the next organisation is touched, unless the rest was asked for."""
+    shop.main.source("s", "S")
+    shop.orgs[2] = Org("second")
+    shop.orgs[2].dashboard("d", "D")
+    shop.export(tmp_path / "tree", {}, "all")
+    shop.main.sources.clear()
+    del shop.orgs[2]
+    shop.refused["POST", "/api/datasources"] = 400
+    with pytest.raises(Incomplete) as caught:
+        shop.bring(tmp_path / "tree", on_error="continue" if keep_going else "fail")
+    assert [one.key for one in caught.value.failures] == ["s"]
+    assert {org.name for org in shop.orgs.values()} == ({"main", "second"} if keep_going else {"main"})
+    assert not keep_going or shop.orgs[2].dashboards.keys() == {"d"}
