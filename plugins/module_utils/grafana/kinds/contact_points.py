@@ -178,13 +178,17 @@ def _uid(name: str, number: int, found: Json) -> str:
     return str(given) if given and name != _DEFAULT else names.derived_uid(name, str(number))
 
 
-def _integration(uid: str, found: Json) -> Json:
+def _content(found: Json) -> Json:
+    """What an integration does, the same in Grafana and in a file: names of secrets, and no placeholders."""
     settings = found.get("settings") or {}
+    secure = sorted({*_redacted(settings), *found.get(SECURE, ())})
+    return {"type": found.get("type"), "settings": _shown(settings), SECURE: secure}
+
+
+def _integration(uid: str, found: Json) -> Json:
     return {
         "uid": uid,
-        "type": found.get("type"),
-        "settings": _shown(settings),
-        SECURE: sorted({*_redacted(settings), *found.get(SECURE, ())}),
+        **_content(found),
         **({"disableResolveMessage": True} if found.get("disableResolveMessage") else {}),
         **provenance.marked(found),
     }
@@ -198,7 +202,7 @@ def _elsewhere(found: list[Json], item: Item) -> dict[str, Json]:
 
 def _by_uid(name: str, integrations: list[Json]) -> dict[str, Json]:
     """Uid in a tree to what was found, in an order that only the content decides."""
-    in_order = sorted(integrations, key=lambda one: dumps([one.get("type"), one.get("settings")]))
+    in_order = sorted(integrations, key=lambda one: dumps([*_content(one).values(), bool(one.get("disableResolveMessage"))]))
     return {_uid(name, number, found): found for number, found in enumerate(in_order)}
 
 
