@@ -225,6 +225,18 @@ def test_who_may_not_see_rules(nested: Grafana, tmp_path: Path) -> None:
     assert reasons(nested, tmp_path / "tree", kinds=["folders"]) == {}
 
 
+def test_rules_without_uids(shop: Grafana, tmp_path: Path) -> None:
+    """They get the same ones in every run."""
+    shop.export(tmp_path / "tree")
+    rules = [{"title": "one"}, {"title": "two", "uid": "given"}, {"title": "three", "uid": ""}]
+    lay(tmp_path / "tree", "main/alert_rules/Own/g.json", title="g", interval=60, rules=rules)
+    shop.bring(tmp_path / "tree")
+    (group,) = shop.main.groups.values()
+    one, two, three = (rule["uid"] for rule in group["rules"])
+    assert two == "given" and len({one, two, three}) == 3
+    assert not shop.bring(tmp_path / "tree").changed
+
+
 # --- failures --------------------------------------------------------------------------------------------------------
 
 

@@ -101,7 +101,9 @@ class RuleGroupKind(Kind):
             raise TreeError(f"{path}: a rule group needs rules and an interval in seconds")
         if not folder:
             raise TreeError(f"{path}: a rule group has to be in a folder")
-        return Item(_key(folder, title), title, _body(title, body["interval"], rules, provenance.marked(body)), folder)
+        # Grafana would give a new uid to a rule that brings none, in every run.
+        known = [{**rule, "uid": rule.get("uid") or names.derived_uid(path, str(number))} for number, rule in enumerate(rules)]
+        return Item(_key(folder, title), title, _body(title, body["interval"], known, provenance.marked(body)), folder)
 
 
 def _key(folder: str, group: str) -> str:
