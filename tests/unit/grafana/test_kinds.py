@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds import contact_points
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import TreeError
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.kinds import contact_points, furnishings
 
 DEFAULT = "grafana-default-email"
 
@@ -31,3 +32,11 @@ def test_the_default_contact_point(integrations: list[dict[str, Any]]) -> None:
     file = json.loads(live.content)
     assert contact_points.ContactPointKind().parse(file, "", "path").body == live.body
     assert contact_points.ContactPointKind().parse({**file, "integrations": file["integrations"][::-1]}, "", "path").body == live.body
+
+
+def test_an_annotation_without_a_text() -> None:
+    kind, live = furnishings.AnnotationKind(), furnishings._annotation({"id": 1, "time": 1000, "text": "", "tags": ["x"]})
+    assert kind.file_name(live).startswith("1000-untitled.")
+    assert kind.parse(json.loads(live.content), "", "path").key == live.key
+    with pytest.raises(TreeError, match="path: text is no text"):
+        kind.parse({"time": 1000, "text": 5}, "", "path")

@@ -193,10 +193,12 @@ class AnnotationKind(Kind):
         org.remove(f"/api/annotations/{live.handle}")
 
     def file_name(self, item: Item) -> str:
-        return f"{item.body['time']}-{names.readable(item.body['text'])[:40]}.{item.key[:12]}{item.key[64:].replace('#', '-')}"
+        return f"{item.body['time']}-{names.readable(item.body.get('text', ''))[:40]}.{item.key[:12]}{item.key[64:].replace('#', '-')}"
 
     def parse(self, body: Json, folder: str, path: str) -> Item:
-        required(body, "text", path)
+        # Grafana lets somebody take all of the text away.
+        if not isinstance(body.get("text", ""), str):
+            raise TreeError(f"{path}: text is no text")
         if not isinstance(body.get("time"), int):
             raise TreeError(f"{path}: an annotation needs a time in milliseconds")
         return _annotation({**body, "id": 0})
