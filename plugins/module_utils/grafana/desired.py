@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from . import sharing
 from .canonical import Json
@@ -75,6 +76,7 @@ class Desired:
         self.filler = Filler(choices.inputs, self._sources(sources, org.sources))
         #: Path of a shared dashboard to the problems with its inputs.
         self._open: dict[str, list[str]] = {}
+        #: Uid to library panel, of those that come along with chosen dashboards.
         self._brought: dict[str, Json] = {}
         self._same_title: dict[str, str] = self._known_folders()
 
@@ -196,10 +198,18 @@ class Desired:
                 yield replace(item, folder=self.folder(item.folder))
 
     def bring(self, entry: Entry) -> None:
-        """Takes note of the library panels that a dashboard brings along, if it was exported for sharing."""
-        body = self.branch.parse(entry).body
-        for element in self.filler.elements(body) if not is_resource(body) else ():
+        """A dashboard is chosen, with the library panels that come along with it if it was exported for sharing."""
+        for element in self._elements(entry):
             self._brought.setdefault(element["uid"], element)
+
+    @cached_property
+    def along(self) -> set[str]:
+        """Uids of the library panels that come along with dashboards of the tree, chosen or not."""
+        return {element["uid"] for entry in self.branch.entries("dashboards") for element in self._elements(entry)}
+
+    def _elements(self, entry: Entry) -> Iterator[Json]:
+        body: Json = {} if entry.exported else self.branch.parse(entry).body
+        yield from () if is_resource(body) else self.filler.elements(body)
 
     def brought(self, present: set[str]) -> dict[str, Wanted]:
         """Library panels that shared dashboards bring along, where there are none of their uids."""

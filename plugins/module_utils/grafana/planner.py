@@ -287,7 +287,7 @@ class Planner:
     def _around(self, kind: Kind, wanted: Wanted) -> None:
         """Takes note of what has to be there for an object."""
         self._needed.update(self.branch.folders.chain(wanted.folder))
-        if kind.name == "dashboards" and wanted.entry is not None and not wanted.entry.exported:
+        if kind.name == "dashboards" and wanted.entry is not None:
             self.desired.bring(wanted.entry)
 
     def _tie(self, kind: Kind, ties: Ties, begin: int) -> None:
@@ -358,11 +358,19 @@ class Planner:
         self._ties.asked(item)
         self.plan.add(change)
 
+    def _spared(self, kind: str) -> set[str]:
+        """Keys of objects that the tree has no file of, and needs all the same."""
+        if kind == "data_sources":
+            return self.desired.targets | self.desired.mapped_away
+        if kind == "library_panels":
+            return self.desired.along
+        return self._needed if kind == "folders" else set()
+
     def _extra(self, kind: Kind, live: Live) -> None:
         """An object that the tree does not have."""
         if not self.choices.prune or not kind.prunable or not self._beyond(kind.name, live):
             return
-        if live.key in {"data_sources": self.desired.targets | self.desired.mapped_away, "folders": self._needed}.get(kind.name, ()):
+        if live.key in self._spared(kind.name):
             return
         change = Change(DELETE, kind.name, live.key, live.name, None, *_packed(live))
         reason = live.locked

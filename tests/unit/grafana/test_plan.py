@@ -165,6 +165,11 @@ def test_a_shared_dashboard_that_is_not_chosen(shop: Grafana, tmp_path: Path) ->
     whole = shop.plan(tmp_path / "tree")
     assert ("created", "library_panels", "lib") in changed(whole)
     assert whole.problems == ["main: main/dashboards/shared.json: input DS_X has no value: give one in inputs"]
+    there = {"uid": "lib", "name": "Lib", "kind": 1, "model": {}, "version": 1}
+    shop.main.answers["/api/library-elements"] = {"result": {"elements": [there, {**there, "uid": "more"}], "totalCount": 2}}
+    assert ("deleted", "library_panels", "more") in changed(shop.plan(tmp_path / "tree", prune=True))
+    for choice in ({}, {"names": ["Lib"]}, {"kinds": ["library_panels"]}):
+        assert "lib" not in {key for _action, _kind, key in changed(shop.plan(tmp_path / "tree", prune=True, **choice))}
 
 
 # --- folders that are pruned -----------------------------------------------------------------------------------------
