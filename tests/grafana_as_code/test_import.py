@@ -140,6 +140,32 @@ def test_a_folder_is_never_deleted_with_something_in_it(site: Site, monkeypatch:
     assert site.get("/api/dashboards/uid/d")["dashboard"]["title"] == "d"
 
 
+def test_what_leaves_the_choice_is_moved(site: Site) -> None:
+    site.fill.folder("shop", "Shop")
+    site.fill.folder("platform", "Platform")
+    site.fill.dashboard("dd", "Delivery", "shop")
+    site.fill.dashboard("elsewhere", "Elsewhere", "platform")
+    tree = site.export()
+    moved, near = path_of(tree, "dashboards/*/delivery.dd.json"), path_of(tree, "dashboards/*/elsewhere.elsewhere.json")
+    moved.rename(near.with_name(moved.name))
+    chosen = {"folders": ["Shop"]}
+    assert changed(site.bring(tree, site.name, selection=chosen, prune=True)) == {("updated", "dashboards", "dd")}
+    assert site.get("/api/dashboards/uid/dd")["meta"]["folderUid"] == "platform"
+    assert not site.bring(tree, site.name, selection=chosen, prune=True).changed
+
+
+def test_files_laid_into_a_tree_of_a_choice(site: Site) -> None:
+    site.fill.folder("shop", "Shop")
+    site.fill.dashboard("orders", "Orders", "shop")
+    tree = site.export(selection={"folders": ["Shop"]})
+    path = path_of(tree, "organisation.json").with_name("dashboards") / "Downloaded" / "mine.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"uid": "mine", "title": "Mine"}))
+    site.bring(tree, site.name, prune=True)
+    assert {hit["title"] for hit in site.get("/api/search")} == {"Shop", "Orders", "Downloaded", "Mine"}
+    assert not site.bring(tree, site.name, prune=True).changed
+
+
 def test_moves_and_new_titles(filled: Site) -> None:
     tree = filled.export()
     filled.fill.send("POST", "/api/folders/level1/move", {"parentUid": ""})
@@ -529,6 +555,17 @@ def test_a_rule_that_moved_to_another_group(version: str, to: str, new_site: New
     site.bring(tree, site.name, prune=True)
     assert objects(site.export("after")) == objects(tree)
     assert {one["uid"]: one["id"] for one in site.get("/api/v1/provisioning/alert-rules")}.items() <= numbers.items()
+
+
+def test_rules_of_a_file_without_uids(site: Site, other: Site) -> None:
+    site.fill.folder("f", "f")
+    group(site, "g", ("r1", "one"), ("r2", "two"))
+    tree = site.export()
+    path = path_of(tree, "alert_rules/*/g.*.json")
+    found = json.loads(path.read_text())["rules"]
+    edit(path, rules=[{name: value for name, value in one.items() if name != "uid"} for one in found])
+    other.bring(tree, site.name)
+    assert not other.bring(tree, site.name).changed
 
 
 def test_a_group_that_somebody_else_changes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
