@@ -424,6 +424,49 @@ def test_a_plan_tells_every_problem_and_a_version_that_nobody_knows() -> None:
         planned(variables={"prometheus_version": "1.0.0"})
 
 
+# --- reboots -------------------------------------------------------------------------------------------------------
+
+#: Systemd was started when the file says; nobody says it while that is empty.
+SYSTEMD = """#!/bin/sh
+[ "$1" = is-system-running ] && exec echo running
+[ -s "$STARTED" ] && cat "$STARTED"
+"""
+
+
+def rebooted(tmp_path: Path, command: str, timeout: int) -> Played:
+    """The step of a turn that starts a host anew by a command on the controller."""
+    started, program = tmp_path / "started", tmp_path / "bin" / "systemctl"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(SYSTEMD, encoding="utf-8")
+    program.chmod(0o755)
+    started.write_text("100\n", encoding="utf-8")
+    given = {"upgrade_reboot": command.format(started), "upgrade_reboot_timeout": str(timeout)}
+    tasks = [
+        {"name": "A fresh start", "ansible.builtin.include_tasks": str(ROLE / "tasks" / "reboot.yml")},
+        {"name": "Boots", "ansible.builtin.debug": {"msg": "{{ upgrade_boot.boot }} {{ lookup('ansible.builtin.file', started) }}"}},
+    ]
+    env = {"PATH": f"{program.parent}:{os.environ['PATH']}", "STARTED": str(started)}
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    return Play(tmp_path).site([play], variables={**given, "started": str(started)}, env=env)
+
+
+def test_a_reboot_from_outside_is_waited_for(tmp_path: Path) -> None:
+    """The call comes back at once; the host goes on for a while, is away, and comes back."""
+    done = rebooted(tmp_path, "sh -c '(sleep 2; : > {0}; sleep 3; echo 200 > {0}) >/dev/null 2>&1 &'", 60)
+    assert done.code == 0 and done.result("Boots")["msg"].endswith(" 100 200"), done.said
+    assert done.result("It has booted")["stdout"] == "running"
+
+
+def test_a_host_that_is_not_started_anew_has_not_been_rebooted(tmp_path: Path) -> None:
+    done = rebooted(tmp_path, "true", 1)
+    assert done.message("It is back") == "localhost has not been started anew in 1 s: it still runs as it did before"
+    done = rebooted(tmp_path, "sh -c ': > {}'", 1)
+    assert done.message("It is back").startswith("localhost has not been started anew in 1 s: it cannot be asked")
+    ask = {"name": "Ask", "monitoring.ha.boot": {"after": "100", "timeout": 1}}
+    done = Play(tmp_path).site([{"hosts": "all", "gather_facts": False, "tasks": [ask]}], inventory={"all": {"hosts": {"mon1": GONE}}})
+    assert done.message("Ask").startswith("mon1 has not been started anew in 1 s: it cannot be asked")
+
+
 # --- rotation ------------------------------------------------------------------------------------------------------
 
 HEADER = "# pxname,svname,scur,status,type\n"
