@@ -12,10 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.monitoring.ha.plugins.filter.postgresql_password import postgresql_password
-from ansible_collections.monitoring.ha.plugins.module_utils import etcd, gates, patroni, preflight, preflight_databases, preflight_secrets
+from ansible_collections.monitoring.ha.plugins.module_utils import (
+    etcd,
+    gates,
+    patroni,
+    preflight,
+    preflight_databases,
+    preflight_secrets,
+    units,
+)
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
+from tests.unit.plays import Play
 from tools.steps import ROOT
 
 HOSTS = ["a", "b", "c"]
@@ -44,6 +54,27 @@ def test_a_verifier_accepts_its_password_alone(password: str) -> None:
 
 def test_equal_passwords_of_two_users_look_different() -> None:
     assert len({postgresql_password("equal", user, cluster) for user in ("a", "b") for cluster in ("one", "two")}) == 4
+
+
+# --- packages ------------------------------------------------------------------------------------------------------
+
+
+def test_another_postgresql_of_the_package_is_a_restart_of_patroni(tmp_path: Path) -> None:
+    """Whose own program stays the same."""
+    role = ROOT / "roles" / "postgresql"
+    tasks, own = (yaml.safe_load((role / name / "main.yml").read_text(encoding="utf-8")) for name in ("tasks", "vars"))
+    (service,) = (its for task in tasks if (its := task.get("monitoring.ha.service", {})).get("unit") == "patroni.service")
+    given = {"postgresql_version": "17", "postgresql_binaries": own["postgresql_binaries"]}
+    told = Play(tmp_path).run([{"name": "Files", "ansible.builtin.debug": {"msg": service["restart_files"]}}], variables=given)
+    (binary,) = told.result("Files")["msg"]
+    assert binary == "/usr/lib/postgresql/17/bin/postgres"
+    files = tmp_path / "postgres", tmp_path / "another"
+    for number, file in enumerate(files):
+        file.write_text(str(number), encoding="utf-8")
+    first, again, another = (
+        units.identity_of(units.Wanted("patroni.service", restart_files=(str(file),)), {}) for file in (files[0], files[0], files[1])
+    )
+    assert first == again and first["restart"] != another["restart"] and first["reload"] == another["reload"]
 
 
 # --- preflight -----------------------------------------------------------------------------------------------------
