@@ -246,8 +246,12 @@ def restore(point: Point, *, check: bool) -> list[str]:
         put_back(its, now[its.unit])
     refused = []
     try:
-        told += packages_back(point)
-    except RestoreError as error:
+        back = packages_back(point)
+        told += back
+        # Whatever started them in between, they may run with what has just been replaced.
+        names = {wanted.partition("=")[0] for wanted in back}
+        changes |= {its.unit: ["its package"] for its in point.units if names and names.intersection(owners([its.unit]))}
+    except (RestoreError, units.UnitError) as error:
         refused.append(str(error))
     units.systemctl("daemon-reload")
     for its in point.units:

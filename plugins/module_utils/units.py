@@ -4,7 +4,9 @@
 
 What a unit was last started and reloaded with is recorded below
 ``/var/lib/monitoring-ha/services``. A run that died between a change and the
-restart is finished by the next one, because the record still differs.
+restart is finished by the next one, because the record still differs. So is one
+after which the unit did not behave, be it by going back to what it ran with before:
+the record names that, and what was tried.
 """
 
 from __future__ import annotations
@@ -174,6 +176,16 @@ def record(unit: str, identity: dict[str, str]) -> None:
     write(record_path(unit), json.dumps(identity, sort_keys=True) + "\n")
 
 
+def record_attempt(unit: str, identity: dict[str, str]) -> None:
+    """Remember that the unit is about to run with ``identity``, of which nobody knows yet whether it behaves."""
+    write(record_path(unit), json.dumps({**recorded(unit), **{tried(what): its for what, its in identity.items()}}, sort_keys=True) + "\n")
+
+
+def tried(what: str) -> str:
+    """Where a record has what the unit was last started or reloaded with, whether or not it behaved."""
+    return f"tried_{what}"
+
+
 def program(now: dict[str, str]) -> list[int]:
     """Size and time of change of the program that a unit starts: another one after a package was upgraded. Empty while it is not known."""
     found = re.search(r"path=(\S+) ;", now.get("ExecStart", ""))
@@ -209,15 +221,14 @@ def decide(wanted: Wanted, now: dict[str, str], known: dict[str, str], identity:
         return ("stop", "it runs") if active else ("none", "")
     if not active:
         return "start", f"it is {now['ActiveState']}" + (f" ({now['Result']})" if now["ActiveState"] == "failed" else "")
-    if known.get("restart") != identity["restart"]:
-        return "restart", "unit or release" if known else "nobody knows what it was started with"
-    if known.get("reload") != identity["reload"]:
-        return "reload", "configuration"
+    for what, reason in (("restart", "unit or release"), ("reload", "configuration")):
+        if not known.get(what) == known.get(tried(what), known.get(what)) == identity[what]:
+            return what, reason if what in known else "nobody knows what it was started with"
     return "none", ""
 
 
 def ensure(wanted: Wanted, *, check: bool) -> Outcome:
-    """Write the files, then start, restart, reload or stop as needed. What is started is not recorded yet: see ``record``."""
+    """Write the files, then start, restart, reload or stop as needed. What is started counts as an attempt: see ``record``."""
     if "." not in wanted.unit:
         raise UnitError(f"unit {wanted.unit!r}: name it with its suffix, {wanted.unit}.service")
     outcome = Outcome()
@@ -254,6 +265,8 @@ def ensure(wanted: Wanted, *, check: bool) -> Outcome:
     outcome.changed = True
     outcome.reasons = [reason]
     if not check:
+        if outcome.action != "stop":
+            record_attempt(wanted.unit, outcome.identity)
         act(wanted, outcome.action, now)
     return outcome
 

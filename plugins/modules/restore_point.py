@@ -11,7 +11,8 @@ version_added: 0.1.0
 author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Keeps, for each unit, its files, the configuration tree that counts and what it was started with, and the versions of packages.
-  - Going back swaps the trees, writes the unit files, installs the packages of before, and restarts exactly the units that were changed.
+  - Going back swaps the trees, writes the unit files, installs the packages of before, and restarts exactly the units that were changed,
+    those of such packages included.
     What cannot be brought back is told at the end; all else is brought back nevertheless.
   - Data are not part of it.
 attributes:

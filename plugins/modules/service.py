@@ -11,8 +11,8 @@ version_added: 0.1.0
 author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Writes the unit or a drop-in, and starts, restarts or reloads it when what it runs with differs from what it should.
-  - That is recorded on the host, after the gate has passed. A run that died in between is finished by the next one;
-    there is no handler that can be forgotten.
+  - That is recorded on the host, after the gate has passed. A run that died in between is finished by the next one,
+    also by one that goes back; there is no handler that can be forgotten.
   - Hosts are looked at together, and those where something differs have their turn one after the other. The gate is part of a turn,
     and when one host does not pass, those after it are left as they are, unless several have their turn together.
 attributes:

@@ -129,6 +129,24 @@ def test_what_an_interrupted_run_left_is_finished_by_the_next(host: Host) -> Non
     assert (outcome.action, outcome.reasons) == ("restart", ["unit or release"])
 
 
+@pytest.mark.parametrize(("change", "action"), [("restart", "restart"), ("reload", "reload")])
+def test_what_did_not_behave_is_left_behind_by_going_back(host: Host, change: str, action: str) -> None:
+    """It runs with the new one, and what is on disk is what it last behaved with."""
+    host.ensure()
+    another: dict[str, Any] = {change: "new"}
+    assert host.ensure(record=False, **another).action == action
+    assert host.log and host.ensure(check=True).action == action
+    assert host.ensure().action == action and host.log == [f"{action} tiny.service"]
+    assert host.ensure().action == "none"
+
+
+def test_what_was_started_as_it_was_needs_no_second_start(host: Host) -> None:
+    host.ensure()
+    host.set(LoadState="loaded", ActiveState="inactive", UnitFileState="enabled")
+    assert host.ensure(record=False).action == "start"
+    assert host.ensure().action == "none"
+
+
 def test_a_unit_that_somebody_else_started_is_restarted(host: Host) -> None:
     host.ensure(record=False)
     assert host.ensure().reasons == ["nobody knows what it was started with"]

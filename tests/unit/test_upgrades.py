@@ -627,7 +627,8 @@ class Host:
         return ""
 
     def show(self, unit: str) -> dict[str, str]:
-        return {"ActiveState": "active" if unit in self.active else "failed"}
+        known = {"LoadState": "loaded", "UnitFileState": "enabled", "NeedDaemonReload": "no", "CanReload": "yes"}
+        return {**known, "ActiveState": "active" if unit in self.active else "failed"}
 
     @property
     def text(self) -> str:
@@ -678,6 +679,8 @@ class Apt:
 
     def __call__(self, command: list[str], **given: Any) -> subprocess.CompletedProcess[str]:
         self.log.append(command)
+        if "--search" in command:
+            return subprocess.CompletedProcess(command, 0, f"tiny: {command[2]}\n", "")
         if command[0] == "dpkg-query":
             return subprocess.CompletedProcess(command, 0, f"tiny {self.installed} installed\n", "")
         if command[1] == "download" and command[-1] in self.offers:
@@ -686,6 +689,30 @@ class Apt:
         if command[1] == "install" and well:
             self.installed = "1:1.0-1"
         return subprocess.CompletedProcess(command, 0 if well else 100, "", "" if well else "E: Version '1:1.0-1' for 'tiny' was not found")
+
+
+def test_what_a_package_started_is_started_again_with_the_one_of_before(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new program runs, and did not behave; so nothing on the host but the package tells."""
+    apt = Apt("1:1.0-1", "tiny=1:1.0-1")
+    monkeypatch.setattr(subprocess, "run", apt)
+    point = restore_point.look({"tiny.service": ""}, ["tiny"])
+    apt.installed = "1:2.0-1"
+    assert restore_point.restore(point, check=False) == ["tiny=1:1.0-1"]
+    assert apt.installed == "1:1.0-1" and host.log == ["daemon-reload", "reset-failed tiny.service", "restart tiny.service"]
+    assert restore_point.restore(point, check=False) == [] and host.log[3:] == ["daemon-reload"]
+
+
+@pytest.mark.parametrize("change", ["restart", "reload"])
+def test_what_was_tried_and_did_not_behave_is_taken_back(host: Host, change: str) -> None:
+    """Of a unit whose files stay the same: a program, or a certificate."""
+    before = units.ensure(units.Wanted("tiny.service"), check=False)
+    units.record("tiny.service", before.identity)
+    point = host.look()
+    another: dict[str, Any] = {change: "new"}
+    assert units.ensure(units.Wanted("tiny.service", **another), check=False).action == change
+    host.log.clear()
+    assert restore_point.restore(point, check=False) == ["tiny.service: what it was started with"]
+    assert host.log[-1] == "restart tiny.service" and units.recorded("tiny.service") == before.identity
 
 
 def test_what_can_be_put_back_is_when_a_package_cannot(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
