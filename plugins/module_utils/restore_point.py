@@ -3,8 +3,9 @@
 """What a host ran before a change, and the way back to it.
 
 A restore point names, for each unit, its files, the configuration tree that counted, what it had been
-started with, and whether it ran; and the versions of packages. Programs and trees themselves stay where
-they are: releases and trees that a unit or a restore point names are not cleared away.
+started with, and whether it ran; trees that belong to no unit alone; and the versions of packages.
+Programs and trees themselves stay where they are: releases and trees that a unit or a restore point
+names are not cleared away.
 """
 
 from __future__ import annotations
@@ -48,15 +49,20 @@ class UnitState:
 
 @dataclass(frozen=True)
 class Point:
-    """A host as it was. at: seconds since the epoch. packages: name → version, empty for one that was not installed."""
+    """A host as it was.
+
+    at: seconds since the epoch. packages: name → version, empty for one that was not installed. trees: directory that several
+    units use → where it pointed, empty for one that was not there.
+    """
 
     at: float
     units: list[UnitState]
     packages: dict[str, str] = field(default_factory=dict)
+    trees: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Point:
-        return cls(float(data["at"]), [UnitState(**its) for its in data["units"]], dict(data["packages"]))
+        return cls(float(data["at"]), [UnitState(**its) for its in data["units"]], dict(data["packages"]), dict(data.get("trees", {})))
 
 
 def unit_files(unit: str) -> dict[str, str | None]:
@@ -70,10 +76,15 @@ def releases(files: Mapping[str, str | None]) -> dict[str, str]:
     return {match[1]: match[2] for text in files.values() if text for match in RELEASE.finditer(text)}
 
 
+def target_of(directory: str) -> str:
+    """The tree that a directory points to; empty where it is none."""
+    return os.path.realpath(directory) if directory and os.path.islink(directory) else ""
+
+
 def state(unit: str, directory: str) -> UnitState:
     """A unit as it is now. directory: of its configuration; empty for none."""
     now = units.show(unit)
-    target = os.path.realpath(directory) if directory and os.path.islink(directory) else ""
+    target = target_of(directory)
     return UnitState(unit, unit_files(unit), directory if target else "", target, units.recorded(unit), now["ActiveState"] == "active")
 
 
@@ -120,9 +131,10 @@ def keep_packages(versions: Mapping[str, str], directory: str = keep.PACKAGES, a
     return [f"{name} {version}" for name, version in versions.items() if version and not kept_file(name, version, directory)]
 
 
-def look(wanted: Mapping[str, str], packages: Sequence[str] = ()) -> Point:
-    """The host as it is now. wanted: unit → directory of its configuration."""
-    return Point(time.time(), [state(unit, directory) for unit, directory in wanted.items()], package_versions(packages))
+def look(wanted: Mapping[str, str], packages: Sequence[str] = (), trees: Sequence[str] = ()) -> Point:
+    """The host as it is now. wanted: unit → directory of its configuration. trees: directories that several of them use."""
+    found = [state(unit, directory) for unit, directory in wanted.items()]
+    return Point(time.time(), found, package_versions(packages), {directory: target_of(directory) for directory in trees})
 
 
 def save(point: Point, path: str = keep.RESTORE_POINT) -> None:
@@ -234,14 +246,17 @@ def packages_back(point: Point, directory: str = keep.PACKAGES) -> list[str]:
 
 def restore(point: Point, *, check: bool) -> list[str]:
     """Bring the host back to ``point``; what was changed, a line each. All that can be put back is, before what cannot is told."""
-    missing = [its for its in point.units if its.target and not os.path.isdir(its.target)]
-    if missing:
-        raise RestoreError(f"{', '.join(its.target for its in missing)}: no such directory: the configuration of before is gone")
+    targets = [*point.trees.values(), *(its.target for its in point.units)]
+    if missing := [target for target in targets if target and not os.path.isdir(target)]:
+        raise RestoreError(f"{', '.join(missing)}: no such directory: the configuration of before is gone")
+    trees = {directory: target for directory, target in point.trees.items() if target and target_of(directory) != target}
     now = {its.unit: state(its.unit, its.tree) for its in point.units}
     changes = {its.unit: words for its in point.units if (words := differs(its, now[its.unit]))}
-    told = [f"{unit}: {', '.join(words)}" for unit, words in changes.items()]
+    told = [f"{directory}: its files" for directory in trees] + [f"{unit}: {', '.join(words)}" for unit, words in changes.items()]
     if check:
         return told
+    for directory, target in trees.items():
+        tree.swap(directory, target)
     for its in point.units:
         put_back(its, now[its.unit])
     refused = []

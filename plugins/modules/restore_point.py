@@ -10,7 +10,8 @@ short_description: Remember what a host runs, and bring it back
 version_added: 0.1.0
 author: monitoring.ha contributors (@monitoring-ha)
 description:
-  - Keeps, for each unit, its files, the configuration tree that counts and what it was started with, and the versions of packages.
+  - Keeps, for each unit, its files, the configuration tree that counts and what it was started with; further trees; and the versions of
+    packages.
   - Going back swaps the trees, writes the unit files, installs the packages of before, and restarts exactly the units that were changed,
     those of such packages included.
     What cannot be brought back is told at the end; all else is brought back nevertheless.
@@ -39,6 +40,11 @@ options:
     description: Debian packages whose versions are part of it.
     type: list
     elements: str
+    default: []
+  trees:
+    description: Directories that several units use, as M(monitoring.ha.config_tree) makes them, which are part of it.
+    type: list
+    elements: path
     default: []
   reason:
     description:
@@ -101,6 +107,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["looked", "saved", "restored", "absent", "ended"], "required": True},
             "units": {"type": "dict", "default": {}},
             "packages": {"type": "list", "elements": "str", "default": []},
+            "trees": {"type": "list", "elements": "path", "default": []},
             "reason": {"type": "str", "default": ""},
             "keep_packages": {"type": "bool", "default": False},
         },
@@ -109,7 +116,8 @@ def main() -> None:
     given = module.params
     try:
         if given["state"] in ("looked", "saved"):
-            point = restore_point.look({unit: str(directory or "") for unit, directory in given["units"].items()}, given["packages"])
+            wanted = {unit: str(directory or "") for unit, directory in given["units"].items()}
+            point = restore_point.look(wanted, given["packages"], given["trees"])
             unfinished = restore_point.load() is not None
             if given["state"] == "saved" and not module.check_mode:
                 restore_point.save(point)

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
-from ansible_collections.monitoring.ha.plugins.module_utils import keep, restore_point, rotation, silences, topology, tree, units
+from ansible_collections.monitoring.ha.plugins.module_utils import identity, keep, restore_point, rotation, silences, topology, tree, units
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 from ansible_collections.monitoring.ha.plugins.plugin_utils import lock, upgrades
@@ -664,6 +664,47 @@ def test_a_host_goes_back_to_what_it_ran(host: Host) -> None:
     assert units.recorded("tiny.service") == {"restart": "1", "reload": "old"}
     assert host.log == ["daemon-reload", "reset-failed tiny.service", "restart tiny.service"]
     assert restore_point.restore(point, check=True) == []
+
+
+def test_the_identity_of_before_comes_back_before_anybody_is_started(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate with which one unit behaved and another one did not; a third reads it when it needs it."""
+    pki, path = tmp_path / "etc" / "pki", tmp_path / "point.json"
+    seen: list[str] = []
+
+    def renew(text: str) -> None:
+        tree.apply(str(pki), [tree.File("host.pem", text.encode(), 0o644, *owner())])
+
+    def systemctl(*words: str, timeout: float = 0) -> str:
+        seen.extend((pki / "host.pem").read_text(encoding="utf-8") for word in words[:1] if word == "restart")
+        return host.systemctl(*words, timeout=timeout)
+
+    renew("old")
+    restore_point.save(restore_point.look({"tiny.service": "", "reader.service": ""}, trees=[str(pki), str(tmp_path / "none")]), str(path))
+    named = keep.named
+    monkeypatch.setattr(tree, "named", lambda where: named(where, str(path)))
+    for text in ("new", "newer", "newest"):
+        renew(text)
+    units.ensure(units.Wanted("tiny.service", reload_files=(str(pki / "host.pem"),)), check=False)
+    monkeypatch.setattr(units, "systemctl", systemctl)
+    point = restore_point.load(str(path))
+    assert point is not None
+    told = [f"{pki}: its files", "tiny.service: what it was started with"]
+    assert restore_point.restore(point, check=True) == told and (pki / "host.pem").read_text(encoding="utf-8") == "newest"
+    assert restore_point.restore(point, check=False) == told and seen == ["old"]
+    assert restore_point.restore(point, check=True) == []
+
+
+def test_a_point_without_further_trees_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "point.json"
+    path.write_text('{"at": 1.0, "packages": {}, "units": []}', encoding="utf-8")
+    assert restore_point.load(str(path)) == restore_point.Point(1.0, [])
+
+
+def test_a_turn_remembers_the_identity(tmp_path: Path) -> None:
+    tasks = yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))
+    (saved,) = [its for task in tasks if (its := task.get("monitoring.ha.restore_point", {})).get("state") == "saved"]
+    played = Play(tmp_path).run([{"name": "Trees", "ansible.builtin.debug": {"msg": saved["trees"]}}])
+    assert played.result("Trees")["msg"] == [str(Path(identity.CA).parent)]
 
 
 def test_what_was_not_changed_is_not_restarted(host: Host) -> None:
