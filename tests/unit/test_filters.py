@@ -10,6 +10,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.monitoring.ha.plugins.filter.flags import flags, quote
 from ansible_collections.monitoring.ha.plugins.filter.haproxy_password import haproxy_password
+from ansible_collections.monitoring.ha.plugins.filter.seconds import seconds
 from ansible_collections.monitoring.ha.plugins.modules.packages import installed
 from ansible_collections.monitoring.ha.plugins.plugin_utils import summary
 
@@ -52,6 +53,15 @@ def test_what_cannot_be_a_flag_is_refused() -> None:
         flags({"a": "b\nExecStartPost=/bin/evil"})
     with pytest.raises(AnsibleFilterError, match="mapping"):
         flags(["a"])  # type: ignore[arg-type]
+
+
+# --- durations -----------------------------------------------------------------------------------------------------
+
+
+def test_a_duration_in_seconds() -> None:
+    assert (seconds("1h30m"), seconds("500ms")) == (5400, 0.5)
+    with pytest.raises(AnsibleFilterError, match=r"seconds: '15' is not a duration such as 30s"):
+        seconds(15)
 
 
 # --- passwords -----------------------------------------------------------------------------------------------------

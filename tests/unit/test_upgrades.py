@@ -170,6 +170,20 @@ def test_a_canary_is_watched_even_when_the_stack_has_no_turn(tmp_path: Path, can
     assert played.result("Wait")["msg"] == seconds
 
 
+@pytest.mark.parametrize(
+    ("prometheus", "seconds"), [({"prometheus_scrape_interval": "1m"}, 120), ({"prometheus_scrape_interval": "750ms"}, 2), ({}, 30)]
+)
+def test_the_stack_has_to_behave_for_two_intervals_of_its_prometheus(tmp_path: Path, prometheus: dict[str, Any], seconds: int) -> None:
+    """Whichever host has its turn."""
+    own = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
+    local = {"ansible_connection": "local"}
+    site = {"all": {"children": {"prometheus": {"hosts": {"mon1": {**local, **prometheus}}}, "fleet": {"hosts": {"web1": local}}}}}
+    told = {"name": "Settle", "ansible.builtin.debug": {"msg": "{{ upgrade_settle }}"}}
+    play = {"hosts": "web1", "gather_facts": False, "tasks": [told]}
+    done = Play(tmp_path).site([play], inventory=site, variables={"upgrade_settle": own["upgrade_settle"]})
+    assert done.result("Settle")["msg"] == seconds
+
+
 @pytest.mark.parametrize(("given", "batch"), [(2, 2), ("2", 2), ("25%", "25%"), ("100%", "100%"), (80, 80)])
 def test_the_fleet_comes_as_many_at_a_time_as_the_inventory_says(given: object, batch: object) -> None:
     assert (planned(fleet_batch=given).fleet_batches, planned(fleet_batch=given, strategy="canary").fleet_batches) == ([batch], [1, batch])
