@@ -56,8 +56,9 @@ class ActionModule(ActionBase):
         away = [str(host) for host in given.get("away") or [] if host in topology.stack_hosts(values["groups"])]
         plan.problems += [f"{host} could not be looked at: bring it back, or leave it out with --limit 'all:!{host}'" for host in away]
         saved = {host: float(json.loads(said or "{}").get("last_success", 0)) for host, said in (given.get("backups") or {}).items()}
+        silent = [member for member in values["groups"].get("backup", []) if member not in saved]
         try:
-            plan.problems += filter(None, [upgrades.outdated(saved, str(given.get("backup_max_age") or ""), time.time())])
+            plan.problems += filter(None, [upgrades.outdated(saved, silent, str(given.get("backup_max_age") or ""), time.time())])
         except ValueError as error:
             raise AnsibleActionFail(f"upgrade_backup_max_age: {error}") from error
         told = {"failed": True, "msg": "\n".join(plan.problems)} if plan.problems else {}

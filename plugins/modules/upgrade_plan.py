@@ -82,11 +82,13 @@ options:
     type: bool
     default: false
   backups:
-    description: Member of the backup to what its C(status --json) printed; empty where there was no run yet.
+    description: Member of the group C(backup) to what its C(status --json) printed, empty where there was no run yet. Those that are not
+      in it could not be asked.
     type: dict
     default: {}
   backup_max_age:
-    description: Age, as C(1h), that the youngest of them may have. Empty for any.
+    description: Age, as C(1h), that the youngest of them may have; when nobody could be asked, that is a reason not to begin. Empty for
+      any.
     type: str
     default: ''
 """

@@ -83,18 +83,22 @@ def complaint(move: Move, rules: Mapping[str, Any], *, downgrade: bool) -> str:
     return ""
 
 
-def outdated(saved: Mapping[str, float], longest: str, now: float) -> str:
+def outdated(saved: Mapping[str, float], silent: Sequence[str], longest: str, now: float) -> str:
     """Why the backups of Grafana are not young enough; empty when one is, or nothing is asked of them (``longest`` is empty).
 
-    saved: member → when it last saved Grafana, in seconds since 1970; 0 for never.
+    saved: member → when it last saved Grafana, in seconds since 1970; 0 for never. silent: members that could not be asked.
     """
-    if not longest or not saved:
+    if not longest or not (saved or silent):
         return ""
+    unasked = f"{', '.join(silent)} could not be asked when Grafana was backed up"
+    if not saved:
+        return f"{unasked}, and upgrade_backup_max_age is {longest}: bring a member of the backup back, or leave that variable empty"
     youngest = max(saved, key=lambda member: saved[member])
     age = now - saved[youngest]
     if age <= durations.seconds(longest):
         return ""
     found = f"the youngest backup of Grafana ({youngest}) is {age:.0f} s old" if saved[youngest] else "Grafana has not been backed up yet"
+    found += f"; {unasked}" if silent else ""
     return f"{found}, and upgrade_backup_max_age is {longest}: run the playbook backup first, or leave that variable empty"
 
 

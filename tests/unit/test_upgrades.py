@@ -9,6 +9,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -67,28 +68,66 @@ def test_who_leads_comes_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("saved", "longest", "words"),
+    ("saved", "silent", "longest", "words"),
     [
-        ({"mon1": 9000.0, "mon2": 0.0}, "1h", ""),
-        ({"mon1": 5000.0, "mon2": 2000.0}, "1h", "(mon1) is 5000 s old, and upgrade_backup_max_age is 1h: run the playbook backup"),
-        ({"mon1": 0.0}, "1h", "has not been backed up yet"),
-        ({"mon1": 0.0}, "", ""),
-        ({}, "1h", ""),
+        ({"mon1": 9000.0, "mon2": 0.0}, [], "1h", ""),
+        ({"mon1": 9000.0}, ["mon2"], "1h", ""),
+        ({"mon1": 5000.0, "mon2": 2000.0}, [], "1h", "(mon1) is 5000 s old, and upgrade_backup_max_age is 1h: run the playbook backup"),
+        ({"mon1": 5000.0}, ["mon2"], "1h", "(mon1) is 5000 s old; mon2 could not be asked when Grafana was backed up, and upgrade_backup"),
+        ({"mon1": 0.0}, [], "1h", "has not been backed up yet"),
+        ({}, ["mon1", "mon2"], "1h", "mon1, mon2 could not be asked when Grafana was backed up, and upgrade_backup_max_age is 1h: bring"),
+        ({"mon1": 0.0}, ["mon2"], "", ""),
+        ({}, [], "1h", ""),
     ],
 )
-def test_versions_change_only_after_a_backup(saved: dict[str, float], longest: str, words: str) -> None:
-    said = upgrades.outdated(saved, longest, 10_000.0)
+def test_versions_change_only_after_a_backup(saved: dict[str, float], silent: list[str], longest: str, words: str) -> None:
+    said = upgrades.outdated(saved, silent, longest, 10_000.0)
     assert (words in said) if words else said == ""
 
 
-@pytest.mark.parametrize(("reason", "asked"), [("version", True), ("packages", True), ("reboot", False), ("certificates", False)])
-def test_a_backup_is_asked_for_where_what_keeps_the_data_changes(tmp_path: Path, reason: str, asked: bool) -> None:
+def saved_when(tmp_path: Path, limit: str, saved: Mapping[str, float], reason: str = "version", **given: object) -> Played:
+    """The question after backups and the plan, as the role has them, of a play that is limited to some hosts.
+
+    saved: member → seconds since it saved Grafana, 0 for never; the others of mon1 to mon3 cannot be reached.
+    """
     tasks = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "look.yml").read_text(encoding="utf-8"))}
-    told = {"name": "Asked", "ansible.builtin.debug": {}, "when": tasks["When was Grafana backed up?"]["when"]}
-    site = {"all": {"children": {"backup": {"hosts": {"mon1": {"ansible_connection": "local"}}}}}}
-    play = {"hosts": "all", "gather_facts": False, "tasks": [told]}
-    done = Play(tmp_path).site([play], inventory=site, variables={"upgrade_reason": reason})
-    assert ("skipped" not in done.results["Asked"]) is asked
+    own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+    status = tmp_path / "backup"
+    status.write_text('#!/bin/sh\necho "{\\"last_success\\": $1}"\n', encoding="utf-8")
+    status.chmod(0o755)
+    ask = tasks["When was Grafana backed up?"]
+    ask["ansible.builtin.command"]["argv"] = [str(status), "{{ hostvars[item].saved | string }}"]
+    its = tasks["Plan"]["monitoring.ha.upgrade_plan"]
+    plan = {"releases": {}, "backups": its["backups"], "backup_max_age": its["backup_max_age"]}
+    now, local = time.time(), {"ansible_connection": "local"}
+    ages = {member: saved.get(member) for member in ("mon1", "mon2", "mon3")}
+    members = {member: {**(GONE if age is None else local), "saved": now - age if age else 0} for member, age in ages.items()}
+    site = {"all": {"hosts": {"web1": local}, "children": {"backup": {"hosts": members}}}}
+    told = [ask, {"name": "Plan", "monitoring.ha.upgrade_plan": plan, "run_once": True}]
+    play = {"hosts": "all", "gather_facts": False, "any_errors_fatal": True, "tasks": told}
+    variables = {"upgrade_backup_wanted": own["upgrade_backup_wanted"], "upgrade_backup_max_age": "1h", "upgrade_reason": reason, **given}
+    return Play(tmp_path).site([play], "--limit", limit, inventory=site, variables=variables)
+
+
+def test_all_members_are_asked_for_backups_whoever_has_a_turn(tmp_path: Path) -> None:
+    assert saved_when(tmp_path, "web1", {"mon2": 60, "mon3": 7200}).result("Plan")["problems"] == []
+    assert saved_when(tmp_path, "mon3", {"mon1": 60, "mon2": 0, "mon3": 7200}).result("Plan")["problems"] == []
+    told = saved_when(tmp_path, "web1", {"mon2": 7200, "mon3": 0}).message("Plan")
+    assert "the youngest backup of Grafana (mon2) is 72" in told and "mon1 could not be asked" in told
+    silent = saved_when(tmp_path, "web1", {})
+    assert "Connection refused" in silent.said and silent.message("Plan").startswith(
+        "mon1, mon2, mon3 could not be asked when Grafana was backed up"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "longest", "asked"),
+    [("version", "1h", True), ("packages", "1h", True), ("reboot", "1h", False), ("certificates", "1h", False), ("version", "", False)],
+)
+def test_a_backup_is_asked_for_where_what_keeps_the_data_changes(tmp_path: Path, reason: str, longest: str, asked: bool) -> None:
+    done = saved_when(tmp_path, "all", {"mon1": 0, "mon2": 0, "mon3": 0}, reason, upgrade_backup_max_age=longest)
+    assert bool(done.results["Plan"].get("failed")) is asked, done.said
+    assert bool(done.results["When was Grafana backed up?"].get("skipped")) is not asked
 
 
 def test_one_at_a_time_unless_domains_are_asked_for() -> None:
