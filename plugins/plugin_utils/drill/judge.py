@@ -16,6 +16,8 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import 
 RATE = 5.0
 #: Seconds that a sample may be late on a machine that is busy.
 JITTER = 1.0
+#: Seconds by which the failure may have been earlier than is known: word of it has to come from the host.
+BLUR = 0.5
 #: Scrape intervals between two samples of deduplicated data that are no hole yet: deduplication stays with a replica
 #: until that has been silent for two of them, and takes the other one's next sample.
 DISTANCE = 3
@@ -238,7 +240,7 @@ def clients(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
         longest = max(every, key=lambda one: one.seconds, default=Outage(0, 0))
         about = f"first: {longest.reason}" if longest.seconds else ""
         found.append(Figure(ledger.probe, "outage", round(longest.seconds, 2), limit, "s", kind, about))
-        before = [one for one in attempts if one.end < moments.injected and not good(one, ledger.patience)]
+        before = [one for one in attempts if one.end < moments.injected - BLUR and not good(one, ledger.patience)]
         if before:
             found.append(Figure(ledger.probe, "errors before", len(before), 0, "", kind, reason(before[0])))
         # Whoever has died has seen nothing bad any more.

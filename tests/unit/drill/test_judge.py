@@ -102,6 +102,8 @@ def test_what_goes_on_for_a_while_has_outages_and_no_tail() -> None:
 
 def test_errors_before_the_failure_are_not_its() -> None:
     assert broken(Ledger("query", attempts([(5, 5.3)])), query=3) == {"errors before"}
+    # When it was made is known only by what the host says afterwards.
+    assert broken(Ledger("query", attempts([(9.8, 11)])), query=3) == set()
 
 
 @pytest.mark.parametrize("state", ["wrong", "stale"])

@@ -108,6 +108,10 @@ def test_the_address_is_shaken_hands_with_and_says_whose_it_is(start: Start, tls
 def test_an_answer_is_right_when_it_has_one_fresh_sample_of_each_host(samples: dict[str, list[float]], outcome: tuple[str, str]) -> None:
     result = [{"metric": {"host": host}, "value": [100, str(value)]} for host, values in samples.items() for value in values]
     assert query.judged(result, ["mon1", "mon2"], 100, 20) == outcome
+    # An answer that says that something is missing is no worse than none.
+    missing = outcome[1].startswith("nothing of")
+    said = query.judged(result, ["mon1", "mon2"], 100, 20, "a store is gone")
+    assert said == (("error", f"{outcome[1]}: a store is gone") if missing else outcome)
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [(15, 45 + 10 + 5), (5, 15 + 5 + 5)])
@@ -125,6 +129,13 @@ def test_queries_are_asked_as_a_person_and_judged(start: Start, tls: Callable[[A
     with tls(answer) as server:
         found = start(query.Query, endpoints={"query": {"url": server.url, "user": "u", "password": "p"}})
     assert {one.state for one in found.attempts} == {"ok"}
+
+
+def test_a_query_without_its_stores_that_says_so_is_no_answer(start: Start, tls: Callable[[Answerer], Any]) -> None:
+    body = {"status": "success", "data": {"result": []}, "warnings": ["no store matched"]}
+    with tls(lambda _request: said(body)) as server:
+        found = start(query.Query, 0.5, {"query": {"url": server.url, "user": "u", "password": "p"}})
+    assert {(one.state, one.detail) for one in found.attempts} == {("error", "nothing of mon1, mon2: no store matched")}
 
 
 def test_the_data_are_looked_at_in_the_end(start: Start, tls: Callable[[Answerer], Any]) -> None:

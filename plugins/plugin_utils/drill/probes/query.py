@@ -22,11 +22,12 @@ def expression(job: str, hosts: Sequence[str]) -> str:
     return f'timestamp(up{{job="{job}",host=~"{"|".join(hosts)}"}})'
 
 
-def judged(result: Sequence[Mapping[str, Any]], hosts: Sequence[str], moment: float, oldest: float) -> Outcome:
-    """What an answer is worth. oldest: seconds that a sample may be old."""
+def judged(result: Sequence[Mapping[str, Any]], hosts: Sequence[str], moment: float, oldest: float, warning: str = "") -> Outcome:
+    """What an answer is worth. oldest: seconds that a sample may be old. warning: what the answer says of itself."""
     seen = [str(series["metric"].get("host", "")) for series in result]
     if missing := sorted(set(hosts) - set(seen)):
-        return "wrong", f"nothing of {', '.join(missing)}"
+        # Who is told that something is missing is not deceived.
+        return ("error", f"nothing of {', '.join(missing)}: {warning}") if warning else ("wrong", f"nothing of {', '.join(missing)}")
     if twice := sorted({host for host in seen if seen.count(host) > 1}):
         return "wrong", f"{', '.join(twice)} more than once"
     ages = {str(series["metric"]["host"]): moment - float(series["value"][1]) for series in result}
@@ -54,4 +55,5 @@ class Query(Probe):
         answer = self.settings.person(its["url"], its).json("/api/v1/query", query=expression(self.settings.values["job"], hosts))
         if answer.get("status") != "success":
             return "error", str(answer.get("error", answer.get("status")))
-        return judged(answer["data"]["result"], hosts, now(), oldest(self.settings.interval, self.patience))
+        warning = "; ".join(answer.get("warnings") or ())
+        return judged(answer["data"]["result"], hosts, now(), oldest(self.settings.interval, self.patience), warning)
