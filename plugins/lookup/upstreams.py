@@ -44,13 +44,14 @@ _list:
       description: C(address:port) for clients.
       type: str
     servers:
-      description:
-        - The endpoints behind it, the preferred one first, each with its C(checks), C(port) and C(path) of what it and whoever it needs
-          on its host have to answer.
+      description: The endpoints behind it, the preferred one first, each with the port to C(check).
       type: list
       elements: dict
+    check:
+      description: Path that a healthy one answers.
+      type: str
     check_method:
-      description: Method of the checks.
+      description: Method of the check.
       type: str
     one_writer:
       description: Whether only one member takes traffic at a time.

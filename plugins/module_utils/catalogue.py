@@ -88,8 +88,7 @@ class Upstream:
     each: one way for each member, instead of one for whichever is healthy. leaving: also to hosts that leave (``ha_removed_hosts``),
     as long as the inventory has them: the others need what they hold.
     near: the member on the client's own host first. port, check: name of the
-    members' port, and (name of the port, path) to check with ``check_method``. behind: (component on the same host, name of the port, path)
-    that has to pass too, as nothing is answered without it. one_writer: as a front end's.
+    members' port, and (name of the port, path) to check with ``check_method``. one_writer: as a front end's.
     cut: connections to a member that fails its check are ended, as its clients would wait for one that hangs;
     always where there is one writer, as it may be that no more.
     clients: components on whose hosts it is needed, by default all. tls: the proxy speaks TLS with the host's
@@ -100,7 +99,6 @@ class Upstream:
     port: str
     check: tuple[str, str]
     check_method: Literal["GET", "HEAD"] = "GET"
-    behind: tuple[str, str, str] | None = None
     each: bool = False
     leaving: bool = False
     near: bool = True
@@ -264,10 +262,7 @@ COMPONENTS: dict[str, Component] = {
             ports={"http": Port(10902), "grpc": Port(10901, scheme="grpcs")},
             metrics=("http", "/metrics"),
             config="/etc/thanos-sidecar",
-            # It says that it is ready for as long as half a minute after its Prometheus has ceased to answer.
-            upstreams=(
-                Upstream("store", "grpc", ("http", "/-/ready"), behind=("prometheus", "http", "/-/ready"), each=True, near=False, cut=True),
-            ),
+            upstreams=(Upstream("store", "grpc", ("http", "/-/ready"), each=True, near=False),),
             release="thanos",
             # Its client of Prometheus loses the authority with a new certificate (Thanos issue 8969, up to 0.42).
             renewal=True,
@@ -317,7 +312,7 @@ COMPONENTS: dict[str, Component] = {
             minimum=2,
             data="/var/lib/thanos-store",
             config="/etc/thanos-store",
-            upstreams=(Upstream("store", "grpc", ("http", "/-/ready"), each=True, near=False, cut=True),),
+            upstreams=(Upstream("store", "grpc", ("http", "/-/ready"), each=True, near=False),),
             release="thanos",
         ),
         Component(

@@ -224,9 +224,8 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
         hosts = members(comp, groups)
         removed = [h for h in hostvars[host].get("ha_removed_hosts") or [] if way.leaving and h in groups.get("all", [])]
         for member in [*hosts, *(h for h in removed if h not in hosts)]:
-            asked = [(comp, *way.check), *([(component(way.behind[0]), *way.behind[1:])] if way.behind else [])]
-            checks = [{"port": endpoint(its, port, member, hostvars).port, "path": path} for its, port, path in asked]
-            servers.append({**endpoint(comp, way.port, member, hostvars).as_dict(), "checks": checks})
+            check = endpoint(comp, way.check[0], member, hostvars)
+            servers.append({**endpoint(comp, way.port, member, hostvars).as_dict(), "check": check.port})
         if way.near:
             servers.sort(key=lambda server: server["host"] != host)
         for some in [[server] for server in servers] if way.each else [servers] if servers else []:
@@ -239,6 +238,7 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
                     "component": comp.name,
                     "host": first["host"] if way.each else "",
                     "local": f"{address}:{first['port']}",
+                    "check": way.check[1],
                     "tls": way.tls,
                     "check_method": way.check_method,
                     "one_writer": way.one_writer,

@@ -95,8 +95,8 @@ def test_grafana_and_its_database_fit(database: dict[str, Any], variables: dict[
 def test_the_writer_is_reached_by_the_proxy_and_the_load_balancers() -> None:
     its = site({"grafana": ["a"], "load_balancer": ["b"]})
     (way,) = [way for way in topology.upstreams(its.groups, its.hostvars, "a") if way["kind"] == "mysql"]
-    assert way["one_writer"] and way["local"].endswith(":3306")
-    assert [server["checks"] for server in way["servers"]] == [[{"port": 9105, "path": "/writer"}]] * 3
+    assert way["one_writer"] and way["check"] == "/writer" and way["local"].endswith(":3306")
+    assert [server["check"] for server in way["servers"]] == [9105] * 3
     (front,) = [front for front in topology.frontends(its.groups, its.hostvars) if front["name"] == "mariadb"]
     assert front["url"] == "mysql://192.0.2.2:3306" and front["one_writer"] and len(front["members"]) == 3
 

@@ -111,14 +111,7 @@ def test_ways_prefer_the_member_on_the_same_host() -> None:
 def test_connections_are_cut_where_a_client_would_wait_for_one_that_hangs_or_write_to_one_that_leads_no_more() -> None:
     inventory = {**GROUPS, "postgresql": ["a", "b"]}
     cut = {way["kind"] for way in topology.upstreams(inventory, HOSTVARS, "b") if way["cut"]}
-    assert cut == {"rpc", "sql", "store"}
-
-
-def test_a_sidecar_is_asked_for_its_prometheus_too() -> None:
-    ways = {way["name"]: way for way in topology.upstreams(GROUPS, HOSTVARS, "a")}
-    (sidecar,), (store,) = (ways[f"store_thanos_{name}_b"]["servers"] for name in ("sidecar", "store"))
-    assert sidecar["checks"] == [{"port": 10902, "path": "/-/ready"}, {"port": 9191, "path": "/-/ready"}]
-    assert store["checks"] == [{"port": 10906, "path": "/-/ready"}]
+    assert cut == {"rpc", "sql"}
 
 
 def test_a_way_to_one_member_has_the_same_address_on_every_host_and_in_every_inventory() -> None:
