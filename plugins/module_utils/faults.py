@@ -52,6 +52,11 @@ def words(values: Sequence[str]) -> str:
     return " ".join(shlex.quote(value) for value in values)
 
 
+def started(units: str) -> str:
+    """Units run again, also those that had given up."""
+    return f"systemctl reset-failed {units} || true\nsystemctl start {units}"
+
+
 def nothing(its: Mapping[str, Any]) -> Fault:
     """What is measured is the stack as it is, and whatever somebody does to it meanwhile."""
     del its
@@ -60,8 +65,7 @@ def nothing(its: Mapping[str, Any]) -> Fault:
 
 def kill(its: Mapping[str, Any]) -> Fault:
     units, whom = words(its["units"]), "main" if its.get("main_process") else "all"
-    mend = f"systemctl reset-failed {units} || true\nsystemctl start {units}"
-    return Fault(f"systemctl kill --kill-whom={whom} --signal=KILL {units}", mend)
+    return Fault(f"systemctl kill --kill-whom={whom} --signal=KILL {units}", started(units))
 
 
 def hang(its: Mapping[str, Any]) -> Fault:
@@ -152,11 +156,10 @@ def disk_full(its: Mapping[str, Any]) -> Fault:
 dd if=/dev/zero of={ballast}.rest bs=4k count={CRUMBS} 2>/dev/null || true
 [ {left} -lt 65536 ] || {{ echo '{data} could not be filled' >&2; exit 1; }}"""
     empty = f"rm -f {ballast} {ballast}.rest"
-    again = f"systemctl reset-failed {units} || true\nsystemctl start {units}"
     if not its.get("stage"):
         check = f"mountpoint -q {data} || echo '{data} is not a file system of its own'\n"
         check += f"fallocate -l 4096 {ballast} 2>/dev/null || echo 'its file system gives no space away at once'\nrm -f {ballast}"
-        return Fault(fill, f"{empty}\n{again}", check)
+        return Fault(fill, f"{empty}\n{started(units)}", check)
     check = f'size=$(du -sm {data} | cut -f 1)\n[ "$size" -le {LARGEST} ] || echo "{data} is too large to be moved to memory ($size MiB)"'
     inject = f"""systemctl stop {units}
 mkdir -p {under} {stage}
@@ -185,7 +188,7 @@ if mountpoint -q {under}; then
   umount -l {under}
 fi
 if mountpoint -q {stage}; then umount -l {stage}; fi
-{again}"""
+{started(units)}"""
     return Fault(inject, mend, check)
 
 

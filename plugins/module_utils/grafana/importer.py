@@ -85,7 +85,10 @@ def plan(client: Client, root: Path, request: Request) -> Imported:
 
     GrafanaError for a chosen folder that is neither in the tree nor in Grafana.
     """
-    tree = Tree(root)
+    return _plan(client, Tree(root), request)
+
+
+def _plan(client: Client, tree: Tree, request: Request) -> Imported:
     release, apis = organisations.instance(client)
     result = Imported()
     for name, org in _targets(client, tree, request, release, apis):
@@ -102,7 +105,8 @@ def compare(client: Client, root: Path, request: Request) -> Imported:
 
     With a token nothing is known of others. GrafanaError for a user who may not see them.
     """
-    result, tree = plan(client, root, request), Tree(root)
+    tree = Tree(root)
+    result = _plan(client, tree, request)
     if tree.whole and not request.wanted and not client.connection.token:
         there = {request.targets.get(name, name) for name in tree.organisations}
         result.beyond = sorted(organisations.every(client).keys() - there)
@@ -115,11 +119,12 @@ def carry_out(client: Client, root: Path, request: Request, progress: Progress =
     Blocked: it cannot be, and nothing was written. Incomplete: some objects could not be written, and are named; the
     next run finishes the work. Every error after the first write has what was done.
     """
-    result = plan(client, root, request)
+    tree = Tree(root)
+    result = _plan(client, tree, request)
     if result.problems:
         raise Blocked(result.problems)
     try:
-        _carry_out(client, Tree(root), request, result, progress)
+        _carry_out(client, tree, request, result, progress)
     except GrafanaError as error:
         error.done = result.carried_out()
         raise

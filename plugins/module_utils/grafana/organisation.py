@@ -89,6 +89,10 @@ class Org:
         """Items of a list in pages; see ``Client.paged``."""
         return self.client.paged(path, size, size_name, member, query, self._headers(), key)
 
+    def served(self, group: str) -> str:
+        """The stable version in which this Grafana serves a group of the resource API, or the one before it; empty for none."""
+        return next((version for version in ("v1", "v1beta1") if version in self.apis.get(group, ())), "")
+
     def resources(self, group: str, version: str, resource: str) -> str:
         """Path of a collection of the resource API."""
         return f"/apis/{group}/{version}/namespaces/{self.namespace}/{resource}"

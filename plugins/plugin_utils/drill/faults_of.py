@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, topology
-from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Failure
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 
@@ -21,16 +21,19 @@ SUPERVISORS = {"postgresql"}
 TEXTFILES = "/var/lib/node_exporter/textfile"
 
 
+def components_of(stack: Stack, host: str) -> list[Component]:
+    """What runs on a host."""
+    return [c for c in COMPONENTS.values() if host in topology.members(c, stack.groups)]
+
+
 def units_of(stack: Stack, host: str) -> list[str]:
     """Units of the stack on a host."""
-    mine = [c for c in COMPONENTS.values() if host in topology.members(c, stack.groups)]
-    return [unit for c in mine for unit in (c.unit, *c.helpers)]
+    return [unit for c in components_of(stack, host) for unit in (c.unit, *c.helpers)]
 
 
 def answers(stack: Stack, host: str) -> list[str]:
     """Where a host that is on can be told from one that is not: ``address:port`` of what runs there."""
-    mine = [c for c in COMPONENTS.values() if c.metrics and host in topology.members(c, stack.groups)]
-    return [topology.endpoint(c, c.metrics[0], host, stack.hostvars).authority for c in mine if c.metrics]
+    return [topology.endpoint(c, c.metrics[0], host, stack.hostvars).authority for c in components_of(stack, host) if c.metrics]
 
 
 def neighbours(stack: Stack, host: str) -> list[str]:
@@ -61,7 +64,7 @@ def given(failure: Failure, host: str, stack: Stack, stage: bool) -> dict[str, A
         its |= {"off": of_host(stack, host, "drill_power_off"), "on": of_host(stack, host, "drill_power_on")}
         its |= {"answers": answers(stack, host)}
     elif failure.do == "certificate_expired":
-        renewed = [c.unit for c in COMPONENTS.values() if c.renewal and host in topology.members(c, stack.groups)]
+        renewed = [c.unit for c in components_of(stack, host) if c.renewal]
         its |= {"units": units_of(stack, host), "renewed": renewed, "pki": stack.pki}
     return its
 

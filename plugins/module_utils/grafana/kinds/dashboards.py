@@ -157,7 +157,7 @@ _SERVERS = ("uid", "resourceVersion", "generation", "creationTimestamp", "manage
 
 def has_resources(org: Org) -> bool:
     """Whether the resource API stands on the database: Grafana 12 and later."""
-    return bool({"v1", "v1beta1"} & set(org.apis.get(DASHBOARD_GROUP, ())))
+    return bool(org.served(DASHBOARD_GROUP))
 
 
 def listed_dashboards(org: Org) -> dict[str, tuple[str, str]]:

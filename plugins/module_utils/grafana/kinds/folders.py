@@ -116,7 +116,7 @@ def _live(uid: str, title: str, description: str, parent: str, manager: str = ""
 
 def _version(org: Org) -> str:
     """Version of the resource API whose lists come from the database, not from the index of one instance; empty for none."""
-    return next((version for version in ("v1", "v1beta1") if version in org.apis.get(FOLDER_GROUP, ())), "")
+    return org.served(FOLDER_GROUP)
 
 
 def _read(org: Org, uid: str) -> Live:

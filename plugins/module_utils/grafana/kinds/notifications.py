@@ -67,7 +67,7 @@ class PolicyKind(Kind):
 
 def _named(org: Org, resource: str) -> list[str]:
     """Names of what the resource API lists; none where it does not serve that."""
-    version = next((version for version in ("v1", "v1beta1") if version in org.apis.get(NOTIFICATION_GROUP, ())), "")
+    version = org.served(NOTIFICATION_GROUP)
     if not version:
         return []
     try:

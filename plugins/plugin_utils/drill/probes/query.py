@@ -26,8 +26,9 @@ def judged(result: Sequence[Mapping[str, Any]], hosts: Sequence[str], moment: fl
     """What an answer is worth. oldest: seconds that a sample may be old. warning: what the answer says of itself."""
     seen = [str(series["metric"].get("host", "")) for series in result]
     if missing := sorted(set(hosts) - set(seen)):
+        detail = f"nothing of {', '.join(missing)}"
         # Who is told that something is missing is not deceived.
-        return ("error", f"nothing of {', '.join(missing)}: {warning}") if warning else ("wrong", f"nothing of {', '.join(missing)}")
+        return ("error", f"{detail}: {warning}") if warning else ("wrong", detail)
     if twice := sorted({host for host in seen if seen.count(host) > 1}):
         return "wrong", f"{', '.join(twice)} more than once"
     ages = {str(series["metric"]["host"]): moment - float(series["value"][1]) for series in result}
