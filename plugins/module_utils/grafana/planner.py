@@ -318,14 +318,14 @@ class Planner:
         return iter(sorted(self._folders, key=lambda live: -len(self.org.folders.chain(live.key))))
 
     def _with_empty(self, kind: Kind, index: dict[str, Wanted]) -> dict[str, Wanted]:
-        """What an export has written no file for, although it has the object, is to have none. All are called what their objects are."""
+        """What an export has written no file for, although it has the object, is to have none. Each is named and placed as its object."""
         found = dict(index)
         # What could not be read may well have some.
         unread, described = self.branch.unread(kind.name), self.branch.described(kind.about)
         objects = self._indexes.get(kind.about)
         for key, about in (self.desired.index(KINDS[kind.about]) if objects is None else objects).items():
             if key in found:
-                found[key] = replace(found[key], name=about.name)
+                found[key] = replace(found[key], name=about.name, folder=about.folder)
             elif not (unread & {key, "*"} or about.only_create) and (described is None or key in described):
                 item = kind.parse({"uid": key, "title": about.name, "permissions": []}, about.folder, "")
                 found[key] = Wanted(item.digest, about.name, about.folder, about.entry, item)
