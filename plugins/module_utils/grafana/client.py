@@ -42,6 +42,9 @@ _PASSING = {429, 500, 502, 503, 504}
 _LONGEST_PAUSE = 15.0
 _ERRORS: dict[int, type[ApiError]] = {401: Denied, 403: Denied, 404: NotFound, 409: Conflict, 412: Conflict}
 HIDDEN = "********"
+#: Bytes of an answer that are taken at a time. In the pieces of ``Response.content`` a page of dashboards has a hundred, and waits at
+#: each for the thread that writes the page before.
+_PIECE = 2**20
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ class Client:
             raise GrafanaError("stopped")
         timeout = min(self.connection.timeout, left)
         try:
-            answer = self._session.request(
+            with self._session.request(
                 method,
                 self.connection.url.rstrip("/") + path,
                 params=query,
@@ -151,8 +154,9 @@ class Client:
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,
-            )
-            content = answer.content
+                stream=True,
+            ) as answer:
+                content = b"".join(answer.iter_content(_PIECE))
         except (requests.RequestException, OSError) as error:
             # The next request may go to another instance.
             self._session.cookies.clear()
