@@ -32,6 +32,22 @@ def identities(stack: Stack) -> dict[str, str]:
     return {host: stack.run(host, f"systemctl show -p InvocationID --value {names}") for host in stack.hosts}
 
 
+def certificates(stack: Stack) -> dict[str, str]:
+    """Host → serial number of its certificate, and of the one that its Alertmanager shows."""
+    kept = "openssl x509 -in /etc/monitoring-ha/pki/host.pem -noout -serial"
+    shown = "openssl s_client -connect {address}:9093 </dev/null 2>/dev/null | openssl x509 -noout -serial"
+    return {host: stack.run(host, f"{kept}; {shown.format(address=address)}") for host, address in stack.hosts.items()}
+
+
+def silenced(stack: Stack) -> bool:
+    """Whether pages were silenced; they are no more."""
+    alertmanager = f"https://{stack.hosts['mon1']}:9093/api/v2"
+    silences = json.loads(stack.member.get(f"{alertmanager}/silences", timeout=5).text)
+    for silence in silences:
+        stack.member.delete(f"{alertmanager}/silence/{silence['id']}", timeout=5)
+    return any(silence["status"]["state"] == "active" for silence in silences)
+
+
 def upgraded(reason: str = "version", variables: Mapping[str, Any] | None = None) -> Played:
     return play("upgrade", variables={"reason": reason, **(variables or {})}, timeout=1800)
 
@@ -66,10 +82,19 @@ def test_a_version_that_is_no_good_is_taken_back(stack: Stack, version: str, wor
     assert play("verify").code == 0
     # By the task that was refused, and by the account at the end.
     assert sum("is a thing of the past" in message for message in done.failures) <= 2
-    silences = json.loads(stack.member.get(f"https://{stack.hosts['mon1']}:9093/api/v2/silences", timeout=5).text)
-    assert [s for s in silences if s["status"]["state"] == "active"], "whoever repairs the host would be paged"
-    for silence in silences:
-        stack.member.delete(f"https://{stack.hosts['mon1']}:9093/api/v2/silence/{silence['id']}", timeout=5)
+    assert silenced(stack), "whoever repairs the host would be paged"
+
+
+def test_a_certificate_is_taken_back_with_the_turn_that_failed(stack: Stack) -> None:
+    before, members = certificates(stack), [member["host"] for member in stack.endpoints["prometheus"]]
+    done = upgraded("certificates", {**BEFORE, "prometheus_version": "9.0.0+mute"})
+    assert done.code == 2, done.output
+    assert any("Brought back" in message and "the stack is whole" in message for message in done.failures), done.failures
+    after = certificates(stack)
+    assert [after[host] for host in members] == [before[host] for host in members]
+    assert set(versions(stack, "prometheus").values()) == {BEFORE["prometheus_version"]}
+    assert play("verify").code == 0
+    assert silenced(stack)
 
 
 def test_an_upgrade_that_nobody_notices(stack: Stack) -> None:
@@ -113,12 +138,12 @@ def test_every_host_is_rebooted(stack: Stack) -> None:
 
 
 def test_every_certificate_is_renewed(stack: Stack) -> None:
-    show = "openssl x509 -in /etc/monitoring-ha/pki/host.pem -noout -serial"
-    before = {host: stack.run(host, show) for host in HOSTS}
+    before = certificates(stack)
     with drills.kept("upgrade-certificates", PROMISE):
         done = upgraded("certificates")
     assert done.code == 0, done.output
-    assert all(stack.run(host, show) != before[host] for host in HOSTS)
+    after = certificates(stack)
+    assert all(after[host] != before[host] for host in HOSTS)
     assert play("verify").code == 0
 
 
