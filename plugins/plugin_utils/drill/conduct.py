@@ -305,18 +305,18 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         time.sleep(options.settle)
     watch.stop(directory)
     done, ledgers, begun = record.events(directory), watch.ledgers(directory), begun_run(options)
-    injected = [one.at for one in done if one.what == "injected"]
+    injected = [one for one in done if one.what == "injected"]
     mended = [one.at for one in done if one.what == "mended"]
     promised = failures.promised(case.failure, options.objectives, stack.database)
     lasting = case.failure.do == "nothing"
-    moments = judge.Moments(min(injected, default=whole), max(mended, default=0.0), 0.0 if missing else whole, lasting)
+    moments = judge.Moments(min((one.at for one in injected), default=whole), max(mended, default=0.0), 0.0 if missing else whole, lasting)
     figures = judge.judge(ledgers, moments, judge.Promise(promised))
     kept = report.reasons(figures) + [f"left out: {line}" for line in begun["left_out"]]
     kept += [f"{options.patience:.0f} s after the stack is whole: {line}" for line in waiting]
     trouble = [f"the stack is not whole {options.patience:.0f} s after the mending: {line}" for line in missing]
     trouble += [f"{host} could not be mended" for host in options.unmended]
     trouble += [options.trouble] if options.trouble else []
-    trouble += [] if injected else ["the failure was not made"]
+    trouble += [f"the failure was not made on {host}" for host in whom["hosts"] if host not in {one.host for one in injected}]
     state: report.State = "error" if trouble else "failed" if kept else "passed"
     names = {topology.host_address(h, stack.hostvars[h]): h for h in topology.stack_hosts(stack.groups)}
     result = report.Result(

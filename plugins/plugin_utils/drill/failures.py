@@ -209,6 +209,12 @@ def absent(failure: Failure, groups: Mapping[str, Sequence[str]], virtual: str) 
     return "" if whose(failure, groups) else f"the inventory has nobody who is meant by {failure.whom!r}"
 
 
+def _without(failure: Failure, groups: Mapping[str, Sequence[str]], virtual: str, beyond: bool) -> str:
+    """Why a failure is left out that nobody has named; empty when it is not."""
+    more = "" if beyond or not failure.beyond else "more than the topology can bear: name it, or set drill_beyond"
+    return absent(failure, groups, virtual) or more
+
+
 def choose(
     wanted: Sequence[str],
     groups: Mapping[str, Sequence[str]],
@@ -221,8 +227,11 @@ def choose(
 ) -> list[Case]:
     """The drills that are meant by names, patterns (``*_hung``), ``core`` and ``all``, in the order of the data.
 
-    Whatever is not in the inventory is left out, unless it is named; then, as for a name that is not known, it is a DrillError.
+    Whatever is not in the inventory is left out, unless it is named, or nothing is left; then, as for a name that is not known, it is a
+    DrillError.
     """
+    if repeat < 1:
+        raise DrillError(f"drill_repeat is {repeat}: say how often, at least once")
     failures = load() if known is None else known
     picked: dict[str, bool] = {}
     for word in wanted:
@@ -235,9 +244,11 @@ def choose(
         if not mine:
             close = difflib.get_close_matches(word, failures, 3, 0.5)
             raise DrillError(f"no failure is called {word!r}" + (f": did you mean {' or '.join(close)}?" if close else ""))
-        for failure in mine:
-            if not absent(failure, groups, virtual) and (beyond or not failure.beyond):
-                picked.setdefault(failure.name, False)
+        without = {failure.name: _without(failure, groups, virtual, beyond) for failure in mine}
+        if all(without.values()):
+            raise DrillError(f"nothing is drilled by {word!r}: {'; '.join(f'{name}: {reason}' for name, reason in without.items())}")
+        for name in (name for name, reason in without.items() if not reason):
+            picked.setdefault(name, False)
     cases: list[Case] = []
     for failure in (its for name, its in failures.items() if name in picked):
         hosts = whose(failure, groups) if failure.which == "each" else [""]

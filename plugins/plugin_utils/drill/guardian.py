@@ -12,7 +12,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import record
 
@@ -22,8 +24,11 @@ SETTINGS = "settings.json"
 PROCESS = "guardian"
 #: Seconds that a probe gets to look at what is there in the end.
 ENDING = 120.0
-#: Seconds that one command that mends may take.
+#: Seconds that one command that mends may take; from one attempt to the next, doubled each time, and at most; and until it is given up:
+#: what gives a host its power may have nothing to say for a while, and a host that is off cannot mend itself.
 MENDING = 120.0
+PAUSE, LONGEST_PAUSE = 2.0, 60.0
+GIVEN_UP = 6 * 3600.0
 
 
 def born(process: int) -> str:
@@ -71,50 +76,56 @@ def start(directory: Path, probe: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
 
 
-def mend(directory: Path) -> None:
-    """Everything that was injected and not mended, by the commands that were left for it, until each has worked."""
-    left = record.mends(directory)
-    for _attempt in range(5):
-        again = []
-        for its in left:
-            try:
-                done = subprocess.run(
-                    its["command"],
-                    env={**os.environ, **its["environment"]},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    timeout=MENDING,
-                    check=False,
-                )
-                worked = done.returncode == 0
-            except (OSError, subprocess.SubprocessError):
-                worked = False
-            again += [] if worked else [its]
-        left = again
-        if not left:
-            break
-        time.sleep(2)
-    record.event(directory, time.time(), "mended by the guardian" if not left else "not mended", "", f"{len(left)} left" if left else "")
-    record.mended(directory)
+def works(its: Mapping[str, Any]) -> bool:
+    """Whether a command that was left has worked."""
+    nothing, environment = subprocess.DEVNULL, {**os.environ, **its["environment"]}
+    try:
+        done = subprocess.run(its["command"], env=environment, stdin=nothing, stdout=nothing, stderr=nothing, timeout=MENDING, check=False)
+        return done.returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+class Mender:
+    """Mends what was injected and not mended, by the commands that were left for it, again and again until each has worked."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.pause, self.due, self.end = PAUSE, 0.0, 0.0
+
+    def done(self) -> bool:
+        """Whether nothing is left, or it is given up; another attempt is made when it is time for one."""
+        if not record.mends(self.directory):
+            return True
+        now = time.monotonic()
+        self.end = self.end or now + GIVEN_UP
+        if now < self.due:
+            return False
+        for path, its in record.mends(self.directory).items():
+            if works(its):
+                path.unlink(missing_ok=True)
+        left = len(record.mends(self.directory))
+        if left and time.monotonic() < self.end:
+            self.due = time.monotonic() + self.pause
+            self.pause = min(2 * self.pause, LONGEST_PAUSE)
+            return False
+        record.event(self.directory, time.time(), "not mended" if left else "mended by the guardian", "", f"{left} left" if left else "")
+        record.mended(self.directory)
+        return True
 
 
 def main(directory: Path, parent: int, probes: list[str]) -> None:
     """Until every probe has ended, and everything is mended."""
     since = born(parent)
-
-    def gone() -> bool:
-        return not since or not alive(parent, since)
-
     # The terminal's interrupt is for the playbook.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     running = [start(directory, probe) for probe in probes]
-    deadline = float("inf")
+    mender, deadline = Mender(directory), float("inf")
     orphaned = False
     while any(process.poll() is None for process in running):
-        if not orphaned and gone():
-            orphaned = True
-            mend(directory)
+        orphaned = orphaned or not since or not alive(parent, since)
+        if orphaned:
+            mender.done()
             (directory / record.STOP).touch()
         if deadline == float("inf") and (directory / record.STOP).exists():
             deadline = time.monotonic() + ENDING
@@ -122,10 +133,11 @@ def main(directory: Path, parent: int, probes: list[str]) -> None:
             for process in running:
                 process.kill()
         time.sleep(0.2)
-    # When the playbook is gone, and when it could not mend everything itself.
-    if not orphaned and record.mends(directory):
-        mend(directory)
+    # Whoever waits for the probes need not wait for what follows.
     (directory / SETTINGS).unlink(missing_ok=True)
+    # When the playbook is gone, and when it could not mend everything itself.
+    while not mender.done():
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import 
 
 #: Attempts a second below which a probe has looked too seldom to judge by.
 RATE = 5.0
+#: Seconds without an attempt that are none in which something could have been missed.
+GLANCE = 1.0
 #: Seconds that a sample may be late on a machine that is busy.
 JITTER = 1.0
 #: Seconds by which the failure may have been earlier than is known: word of it has to come from the host.
@@ -140,9 +142,13 @@ def tail(attempts: Sequence[Attempt], patience: float, moments: Moments, limit: 
 
 
 def unseen(attempts: Sequence[Attempt], moments: Moments) -> float:
-    """Seconds, of those from the failure until everything was whole again, that lie before the first attempt or after the last one."""
+    """The longest time in seconds, of that from the failure until everything was whole again, in which no attempt was under way."""
     until = max(moments.whole, moments.mended, moments.injected)
-    return max(0.0, min(one.start for one in attempts) - moments.injected, until - max(one.end for one in attempts))
+    longest, seen = 0.0, moments.injected
+    for attempt in sorted(attempts, key=lambda one: one.start):
+        longest = max(longest, min(attempt.start, until) - seen)
+        seen = max(seen, attempt.end)
+    return max(longest, until - seen)
 
 
 def rate(attempts: Sequence[Attempt], patience: float) -> float:
@@ -243,9 +249,9 @@ def clients(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
         before = [one for one in attempts if one.end < moments.injected - BLUR and not good(one, ledger.patience)]
         if before:
             found.append(Figure(ledger.probe, "errors before", len(before), 0, "", kind, reason(before[0])))
-        # Whoever has died has seen nothing bad any more.
-        if (blind := unseen(attempts, moments)) > 2 * ledger.patience:
-            about = "the probe ended before its time, or began after it"
+        # Whoever has died, or stands still, sees nothing bad any more.
+        if (blind := unseen(attempts, moments)) > max(GLANCE, 2 * ledger.patience if limit is None else limit):
+            about = "the probe stood still, ended before its time, or began after it"
             found.append(Figure(ledger.probe, "seconds not looked at", round(blind, 1), 0, "s", kind, about))
         if moments.lasting:
             about = f"{sum(one.seconds for one in every):.1f} s together" if every else ""

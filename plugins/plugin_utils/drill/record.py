@@ -53,15 +53,15 @@ def promise_to_mend(directory: Path, number: int, command: Sequence[str], enviro
     secret(directory / MENDS / f"{number}.json", {"command": list(command), "environment": environment})
 
 
-def mends(directory: Path) -> list[dict[str, Any]]:
-    """What is still to be mended."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / MENDS).glob("*.json"))]
+def mends(directory: Path) -> dict[Path, dict[str, Any]]:
+    """What is still to be mended: where it is written, and ``command`` and ``environment``; in order."""
+    return {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / MENDS).glob("*.json"))}
 
 
 def mended(directory: Path) -> None:
     """Nothing is left to be mended."""
     for path in (directory / MENDS).glob("*.json"):
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def stamp(moment: float | None = None) -> str:

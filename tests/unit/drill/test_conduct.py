@@ -374,7 +374,7 @@ def made(its: Options) -> Path:
     directory.mkdir(parents=True)
     record.secret(its.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
     record.secret(directory / "case.json", {"hosts": ["mon1"], "holder": "mon1", "leader": "mon3", "started": 1.0})
-    record.event(directory, 2.0, "injected")
+    record.event(directory, 2.0, "injected", "mon1")
     record.promise_to_mend(directory, 0, ["true"], {})
     return directory
 
@@ -391,6 +391,14 @@ def test_what_could_not_be_mended_is_left_to_the_guardian(
     assert len(record.mends(directory)) == len(unmended)
     reasons = json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"]
     assert reasons == [f"{host} could not be mended" for host in unmended]
+
+
+def test_a_failure_that_was_not_made_everywhere_is_another_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    its = options(tmp_path, wanted="etcd_quorum_lost", settle=0)
+    record.secret(made(its) / "case.json", {"hosts": ["mon1", "mon2"], "holder": "mon1", "leader": "mon3", "started": 1.0})
+    monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
+    assert conduct.finish(seen(), its, print)["verdict"] == "error"
+    assert json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"] == ["the failure was not made on mon2"]
 
 
 @pytest.mark.parametrize(("waiting", "state"), [([], "passed"), (["Thanos sidecar (mon1): stuck"], "failed")])

@@ -171,6 +171,20 @@ def test_what_is_more_than_any_topology_bears_is_named_or_allowed() -> None:
     assert "all_hosts_off" in names("all", beyond=True) and names("all_hosts_off") == ["all_hosts_off"]
 
 
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("mariadb_*", "nothing is drilled by 'mariadb_.': mariadb_killed: the inventory has no MariaDB"),
+        ("*_gone", "object_store_gone: more than the topology can bear: name it, or set drill_beyond"),
+    ],
+)
+def test_a_choice_of_nothing_is_none(word: str, said: str) -> None:
+    with pytest.raises(DrillError, match=said):
+        names("haproxy_killed", word)
+    with pytest.raises(DrillError, match="drill_repeat is 0: say how often"):
+        names("haproxy_killed", repeat=0)
+
+
 def test_repetitions_and_a_host() -> None:
     found = failures.choose(["prometheus_killed"], DEMO, VIRTUAL, repeat=3, host="mon2")
     assert [(case.name, case.turn) for case in found] == [("prometheus_killed@mon2", turn) for turn in (1, 2, 3)]

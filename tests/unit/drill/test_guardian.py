@@ -72,7 +72,22 @@ def test_what_was_broken_is_mended_when_the_playbook_is_gone(directory: Path, pl
     assert process.wait(timeout=40) == 0
     assert (directory / "first").exists() and (directory / "second").read_text() == "mended\n"
     assert [one.what for one in record.events(directory)] == ["mended by the guardian"]
-    assert record.mends(directory) == [] and not (directory / guardian.SETTINGS).exists()
+    assert record.mends(directory) == {} and not (directory / guardian.SETTINGS).exists()
+
+
+def test_what_gives_a_host_its_power_is_tried_until_it_works(directory: Path, playbook: subprocess.Popen[bytes]) -> None:
+    attempts = directory / "attempts"
+    trial = f"echo >>{attempts}; test $(wc -l <{attempts}) -ge 4"
+    record.promise_to_mend(directory, 0, ["/bin/sh", "-c", trial], {})
+    record.promise_to_mend(directory, 1, ["/bin/sh", "-c", f"echo >>{directory}/other"], {})
+    process = start(directory, playbook.pid)
+    assert watch.await_ready(directory, ["address"], 20) == []
+    # The playbook need not wait for it.
+    watch.stop(directory)
+    assert len(record.mends(directory)) == 1 and guardian.alive(process.pid)
+    assert process.wait(timeout=60) == 0 and len(attempts.read_text().splitlines()) == 4
+    assert (directory / "other").read_text() == "\n", "what has worked is not done again"
+    assert [one.what for one in record.events(directory)] == ["mended by the guardian"]
 
 
 def test_what_the_playbook_could_not_mend_is_mended_when_the_probes_end(directory: Path, playbook: subprocess.Popen[bytes]) -> None:

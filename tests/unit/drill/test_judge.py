@@ -60,11 +60,20 @@ def test_an_outage_without_an_end_lasts_until_nobody_looks_any_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "kept"), [((0, 50), True), ((0, 34), True), ((0, 25), False), ((0, 9), False), ((15, 50), True), ((25, 50), False)]
+    ("seen", "kept"), [((0, 50), True), ((0, 38.5), True), ((0, 25), False), ((0, 9), False), ((11.5, 50), True), ((15, 50), False)]
 )
 def test_a_probe_that_died_in_between_or_came_too_late_has_seen_nothing(seen: tuple[float, float], kept: bool) -> None:
     its = Ledger("query", [one for one in attempts() if seen[0] <= one.start - 1000 < seen[1]], patience=5)
     assert broken(its) == (set() if kept else {"seconds not looked at"})
+
+
+@pytest.mark.parametrize(
+    ("hole", "limits", "kept"),
+    [((9, 18), {}, False), ((9, 10.9), {}, True), ((9, 14), {"query": 5}, True), ((9, 14), {"query": None}, True), ((45, 49), {}, True)],
+)
+def test_a_probe_that_stood_still_has_seen_nothing(hole: tuple[float, float], limits: dict[str, float | None], kept: bool) -> None:
+    its = Ledger("query", [one for one in attempts() if not hole[0] <= one.start - 1000 < hole[1]], patience=5)
+    assert ("seconds not looked at" in broken(its, **limits)) is not kept
 
 
 def test_errors_that_come_after_the_time_that_was_promised_are_a_tail() -> None:
