@@ -55,10 +55,17 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from error
         away = [str(host) for host in given.get("away") or [] if host in topology.stack_hosts(values["groups"])]
         plan.problems += [f"{host} could not be looked at: bring it back, or leave it out with --limit 'all:!{host}'" for host in away]
+        plan.problems += [
+            f"{host}: no keepalived runs there that could take the virtual address, or none can be asked: run monitoring.ha.site first"
+            for host in given.get("idle") or []
+        ]
         saved = {host: float(json.loads(said or "{}").get("last_success", 0)) for host, said in (given.get("backups") or {}).items()}
         silent = [member for member in values["groups"].get("backup", []) if member not in saved]
+        # What keeps Grafana's data, or has to do with it, changes; PostgreSQL is a package.
+        risky = given.get("reason") == "packages" or any(plan.moves.get(host) for host in topology.stack_hosts(values["groups"]))
+        longest = str(given.get("backup_max_age") or "") if risky else ""
         try:
-            plan.problems += filter(None, [upgrades.outdated(saved, silent, str(given.get("backup_max_age") or ""), time.time())])
+            plan.problems += filter(None, [upgrades.outdated(saved, silent, longest, time.time())])
         except ValueError as error:
             raise AnsibleActionFail(f"upgrade_backup_max_age: {error}") from error
         told = {"failed": True, "msg": "\n".join(plan.problems)} if plan.problems else {}

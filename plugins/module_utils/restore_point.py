@@ -52,17 +52,19 @@ class Point:
     """A host as it was.
 
     at: seconds since the epoch. packages: name → version, empty for one that was not installed. trees: directory that several
-    units use → where it pointed, empty for one that was not there.
+    units use → where it pointed, empty for one that was not there. restored: the host has been brought back to it since.
     """
 
     at: float
     units: list[UnitState]
     packages: dict[str, str] = field(default_factory=dict)
     trees: dict[str, str] = field(default_factory=dict)
+    restored: bool = False
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Point:
-        return cls(float(data["at"]), [UnitState(**its) for its in data["units"]], dict(data["packages"]), dict(data.get("trees", {})))
+        found = [UnitState(**its) for its in data["units"]]
+        return cls(float(data["at"]), found, dict(data["packages"]), dict(data.get("trees", {})), bool(data.get("restored")))
 
 
 def unit_files(unit: str) -> dict[str, str | None]:
@@ -140,6 +142,15 @@ def look(wanted: Mapping[str, str], packages: Sequence[str] = (), trees: Sequenc
 def save(point: Point, path: str = keep.RESTORE_POINT) -> None:
     """Keep a point, in one step."""
     units.write(path, json.dumps(asdict(point), sort_keys=True) + "\n")
+
+
+def begin(point: Point, path: str = keep.RESTORE_POINT) -> bool:
+    """Keep the point of a change that begins, and whether it is kept: what an interrupted one has left is nothing to go back to."""
+    before = load(path)
+    if before and not before.restored:
+        return False
+    save(point, path)
+    return True
 
 
 def load(path: str = keep.RESTORE_POINT) -> Point | None:

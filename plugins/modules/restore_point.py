@@ -26,7 +26,8 @@ attributes:
 options:
   state:
     description:
-      - V(looked) only looks. V(saved) remembers the host as it is.
+      - V(looked) only looks. V(saved) remembers the host as it is; after a change that was interrupted, what was remembered before it
+        stays.
       - V(restored) goes back to what was remembered, V(absent) forgets it.
       - V(ended) forgets that the host has had its turn, as the whole roll-out for O(reason) has ended.
     type: str
@@ -95,6 +96,7 @@ changes:
 """
 
 import time
+from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.monitoring.ha.plugins.module_utils import restore_point, tree, units
@@ -119,14 +121,13 @@ def main() -> None:
             wanted = {unit: str(directory or "") for unit, directory in given["units"].items()}
             point = restore_point.look(wanted, given["packages"], given["trees"])
             unfinished = restore_point.load() is not None
-            if given["state"] == "saved" and not module.check_mode:
-                restore_point.save(point)
+            if given["state"] == "saved" and not module.check_mode and restore_point.begin(point):
                 for lacking in restore_point.keep_packages(point.packages) if given["keep_packages"] else []:
                     module.warn(f"{lacking}: nobody offers this version any more, so that the way back to it is closed")
             found = {name: version for its in point.units for name, version in restore_point.releases(its.files).items()}
             owners = restore_point.owners(list(given["units"]))
             turns = restore_point.turns(time.time())
-            module.exit_json(changed=False, releases=found, packages=owners, unfinished=unfinished, turns=turns)
+            module.exit_json(changed=False, releases=found, packages=owners, turns=turns, unfinished=unfinished)
         if given["state"] == "ended":
             module.exit_json(changed=restore_point.forget_turn(given["reason"], check=module.check_mode))
         if given["state"] == "absent":
@@ -137,6 +138,8 @@ def main() -> None:
         if kept is None:
             module.fail_json(msg="no restore point was saved on this host")
         changes = restore_point.restore(kept, check=module.check_mode)
+        if not module.check_mode:
+            restore_point.save(replace(kept, restored=True))
     except (restore_point.RestoreError, units.UnitError, tree.TreeError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -87,10 +87,15 @@ options:
     type: dict
     default: {}
   backup_max_age:
-    description: Age, as C(1h), that the youngest of them may have; when nobody could be asked, that is a reason not to begin. Empty for
-      any.
+    description: Age, as C(1h), that the youngest of them may have where a version on a host of the stack changes, or for the O(reason)
+      C(packages); when nobody could be asked, that is a reason not to begin. Empty for any.
     type: str
     default: ''
+  idle:
+    description: Load balancers whose keepalived does not run, or could not be asked, so that the address may have nowhere to go.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""

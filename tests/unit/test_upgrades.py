@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -85,7 +86,7 @@ def test_versions_change_only_after_a_backup(saved: dict[str, float], silent: li
     assert (words in said) if words else said == ""
 
 
-def saved_when(tmp_path: Path, limit: str, saved: Mapping[str, float], reason: str = "version", **given: object) -> Played:
+def saved_when(tmp_path: Path, limit: str, saved: Mapping[str, float], reason: str = "version", **given: Any) -> Played:
     """The question after backups and the plan, as the role has them, of a play that is limited to some hosts.
 
     saved: member → seconds since it saved Grafana, 0 for never; the others of mon1 to mon3 cannot be reached.
@@ -98,11 +99,12 @@ def saved_when(tmp_path: Path, limit: str, saved: Mapping[str, float], reason: s
     ask = tasks["When was Grafana backed up?"]
     ask["ansible.builtin.command"]["argv"] = [str(status), "{{ hostvars[item].saved | string }}"]
     its = tasks["Plan"]["monitoring.ha.upgrade_plan"]
-    plan = {"releases": {}, "backups": its["backups"], "backup_max_age": its["backup_max_age"]}
+    releases = {"mon1": {name: its["version"] for name, its in lock.read().items()} | given.pop("runs", {"prometheus": "3.0.0"})}
+    plan = {"releases": releases, "backups": its["backups"], "backup_max_age": its["backup_max_age"], "reason": reason}
     now, local = time.time(), {"ansible_connection": "local"}
     ages = {member: saved.get(member) for member in ("mon1", "mon2", "mon3")}
     members = {member: {**(GONE if age is None else local), "saved": now - age if age else 0} for member, age in ages.items()}
-    site = {"all": {"hosts": {"web1": local}, "children": {"backup": {"hosts": members}}}}
+    site = {"all": {"hosts": {"web1": local}, "children": {"backup": {"hosts": members}, "prometheus": {"hosts": {"mon1": {}}}}}}
     told = [ask, {"name": "Plan", "monitoring.ha.upgrade_plan": plan, "run_once": True}]
     play = {"hosts": "all", "gather_facts": False, "any_errors_fatal": True, "tasks": told}
     variables = {"upgrade_backup_wanted": own["upgrade_backup_wanted"], "upgrade_backup_max_age": "1h", "upgrade_reason": reason, **given}
@@ -125,9 +127,15 @@ def test_all_members_are_asked_for_backups_whoever_has_a_turn(tmp_path: Path) ->
     [("version", "1h", True), ("packages", "1h", True), ("reboot", "1h", False), ("certificates", "1h", False), ("version", "", False)],
 )
 def test_a_backup_is_asked_for_where_what_keeps_the_data_changes(tmp_path: Path, reason: str, longest: str, asked: bool) -> None:
-    done = saved_when(tmp_path, "all", {"mon1": 0, "mon2": 0, "mon3": 0}, reason, upgrade_backup_max_age=longest)
+    runs = {"prometheus": "3.0.0"} if reason == "version" else {}
+    done = saved_when(tmp_path, "all", {"mon1": 0, "mon2": 0, "mon3": 0}, reason, upgrade_backup_max_age=longest, runs=runs)
     assert bool(done.results["Plan"].get("failed")) is asked, done.said
-    assert bool(done.results["When was Grafana backed up?"].get("skipped")) is not asked
+    assert bool(done.results["When was Grafana backed up?"].get("skipped")) is not bool(longest)
+
+
+def test_a_version_that_changes_for_another_reason_wants_a_backup_too(tmp_path: Path) -> None:
+    done = saved_when(tmp_path, "all", {"mon1": 0, "mon2": 0, "mon3": 0}, "reboot")
+    assert "Grafana has not been backed up yet" in done.message("Plan")
 
 
 def test_one_at_a_time_unless_domains_are_asked_for() -> None:
@@ -293,7 +301,13 @@ def turns(tmp_path: Path, hosts: Mapping[str, Mapping[str, Any]], variables: Map
     for step in ("prepare", "change", "rejoin", "prove", "finish"):
         (tasks / f"{step}.yml").write_text(yaml.safe_dump(steps.get(step, [])), encoding="utf-8")
     own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
-    given = {"upgrade_aside": [], "upgrade_lost": own["upgrade_lost"], "upgrade_plan": {"turns": list(hosts), "fleet": []}, **variables}
+    given = {
+        "upgrade_aside": [],
+        "upgrade_saved": {},
+        "upgrade_lost": own["upgrade_lost"],
+        "upgrade_plan": {"turns": list(hosts), "fleet": []},
+        **variables,
+    }
     play = {
         **{"name": "Turns", "hosts": "all", "gather_facts": False, "serial": steps.get("batch", 1), "max_fail_percentage": 0},
         "tasks": [{"name": "A turn", "ansible.builtin.include_tasks": str(tasks / "main.yml")}],
@@ -315,6 +329,20 @@ def test_a_host_that_is_lost_has_an_account_of_its_turn_and_no_other_is_touched(
         said = "no good. It cannot be reached, or did not come back; it stays drained and silenced: repair it and run this again."
         assert done.code == 2 and done.message("Stop here") == said
         assert "touched mon1" in done.said and "touched mon2" not in done.said
+
+
+def test_another_one_that_is_lost_keeps_no_host_from_its_way_back(tmp_path: Path) -> None:
+    prepare = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))}
+    rejoin = yaml.safe_load((ROLE / "tasks" / "rejoin.yml").read_text(encoding="utf-8"))
+    assert [its["name"] for its in rejoin] == ["The address may come", "Requests again"]
+    variables = {"upgrade_roll_back": False, "upgrade_drain_timeout": 1, "upgrade_dumped": {}, "upgrade_leads": ""}
+    drain = {**prepare["No new requests"], "loop": ["mon2"]}
+    back = {**rejoin[1], "loop": ["mon2"]}
+    done = turns(
+        tmp_path, {"mon1": {}, "mon2": GONE}, variables, prepare=[drain, prepare["Everybody else was there"]], rejoin=[back, TOUCH]
+    )
+    said = "mon2 cannot be reached. The host was left as it is, as upgrade_roll_back says."
+    assert done.code == 2 and done.message("Stop here") == said and "touched mon1" in done.said
 
 
 def test_one_that_is_lost_among_others_stops_the_next_batch(tmp_path: Path) -> None:
@@ -359,6 +387,7 @@ def test_the_account_of_a_turn_says_what_came_of_it(tmp_path: Path) -> None:
     tasks = yaml.safe_load((ROLE / "tasks" / "roll_back.yml").read_text(encoding="utf-8"))
     back, whole = {"changes": ["a.service"]}, {"failures": 0, "msg": "all is well"}
     well: dict[str, Any] = {
+        "upgrade_saved": {},
         "upgrade_restored": back,
         "verify_report": whole,
         "verify_database": {},
@@ -377,6 +406,7 @@ def test_the_account_of_a_turn_says_what_came_of_it(tmp_path: Path) -> None:
         },
         "Brought back to what ran before (a.service), and yet not back among the others: HAProxy": {"upgrade_astray": "HAProxy"},
         "It could not be brought back: apt; nor into rotation: HAProxy": {"upgrade_restored": {"msg": "apt"}, "upgrade_astray": "HAProxy"},
+        "Nothing had been changed.": {"upgrade_saved": {"failed": True}, "upgrade_restored": {"changed": False}},
         "the stack is whole; data of before are in /a, /b/before-upgrade.": {"upgrade_aside": [{"data": "/a"}, {"data": "/b"}]},
     }
     account = tasks[-1]
@@ -751,6 +781,14 @@ def test_a_point_without_further_trees_is_read(tmp_path: Path) -> None:
     path = tmp_path / "point.json"
     path.write_text('{"at": 1.0, "packages": {}, "units": []}', encoding="utf-8")
     assert restore_point.load(str(path)) == restore_point.Point(1.0, [])
+
+
+def test_the_way_back_leads_past_a_change_that_was_interrupted(tmp_path: Path) -> None:
+    path = str(tmp_path / "point.json")
+    first, second, third = (restore_point.Point(at, []) for at in (1.0, 2.0, 3.0))
+    assert restore_point.begin(first, path) and not restore_point.begin(second, path) and restore_point.load(path) == first
+    restore_point.save(replace(first, restored=True), path)
+    assert restore_point.begin(third, path) and restore_point.load(path) == third
 
 
 def test_a_turn_remembers_the_identity(tmp_path: Path) -> None:

@@ -74,13 +74,13 @@ def is_elsewhere(stack: Stack, before: str) -> bool:
 
 
 def test_nothing_is_cut_off_when_the_address_moves(stack: Stack) -> None:
-    address = stack.endpoints["vip"]
+    address, port = stack.endpoints["vip"], urlsplit(stack.endpoints["query"]["url"]).port
     wait_for("a holder of the address", stack.holder, 60)
     with many_clients(stack) as found:
         time.sleep(2)
         for _ in range(MOVES):
             holder = stack.holder()
-            said = stack.run(holder, f"set -- {address}\n{SCRIPT.read_text(encoding='utf-8')}")
+            said = stack.run(holder, f"set -- {address} {port}\n{SCRIPT.read_text(encoding='utf-8')}")
             assert "handed over" in said
             wait_for("another holder", partial(is_elsewhere, stack, holder), 10)
             assert not stack.run(holder, LEFT, check=False)

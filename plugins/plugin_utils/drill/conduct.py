@@ -46,8 +46,8 @@ class Options:
     directory: where the report goes. host: strike there. seconds: how long each failure lasts, instead of its own. patience: seconds until
     the stack has to be whole. settle: seconds in which it has to stay so. stage: directories may be moved to memory to fill their disk.
     going_on: further drills after one that failed. index: which drill. addresses: host → its addresses. logs: host → what its components
-    said. unmended: hosts on which mending did not work. unsupported: why hosts cannot have the failure. trouble: what went wrong in
-    between. check: say what is meant, and leave everything as it is.
+    said. unmended: hosts on which mending did not work. unsupported: why hosts cannot have the failure. unreachable: hosts that it would
+    strike, and Ansible does not reach. trouble: what went wrong in between. check: say what is meant, and leave everything as it is.
     """
 
     directory: Path
@@ -68,6 +68,7 @@ class Options:
     logs: Mapping[str, str] = field(default_factory=dict)
     unmended: list[str] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
     trouble: str = ""
     check: bool = False
 
@@ -229,7 +230,8 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         put(options, result)
         say(f"not run: {'; '.join(reasons)}")
         return {"run": False}
-    missing = stack.whole(options.patience)
+    missing = [f"{host} cannot be reached" for host in options.unreachable] + stack.idle(options.addresses)
+    missing = missing or stack.whole(options.patience)
     result.state, result.reasons = "error", [f"the stack is not whole before the drill: {line}" for line in missing]
     if not missing:
         probes, _without = stack.probes(options.pager, options.probes)

@@ -146,6 +146,11 @@ class Stack:
         leader = self.only("postgresql", "rest", "/primary") if self.members("postgresql") else writer
         return failures.Situation(holders[0] if len(holders) == 1 else "", leader, writer)
 
+    def idle(self, addresses: Mapping[str, str]) -> list[str]:
+        """Load balancers that could not take the address, a line each. addresses: as for ``situation``, after keepalived's state."""
+        silent = [host for host, text in addresses.items() if self.virtual and "active" not in text.splitlines()]
+        return [f"{COMPONENTS['keepalived'].title} ({host}) does not run" for host in silent]
+
     def only(self, component: str, port: str, path: str) -> str:
         """The one member that says yes to what load balancers ask it; empty for none, or several."""
         found = [

@@ -1,10 +1,20 @@
 #!/bin/sh
 # The virtual address leaves this host, and no request is cut off: who comes now is not heard, and comes again a second later
 # (the first retransmission of a connection's first packet, RFC 6298) to the next holder; who is being served is served meanwhile.
-# Without a filter of packets, or where the address is elsewhere, it is handed over all the same.
+# Without a filter of packets, or where the address is elsewhere, it is handed over all the same. Where nobody takes it, it comes back.
 set -eu
 address=$1
+port=$2
 served=0.3
+
+# A connection that is refused is an answer, too.
+answered() {
+  python3 -c '
+import contextlib, socket, sys
+with contextlib.suppress(ConnectionRefusedError):
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).close()
+' "$address" "$port" 2>/dev/null
+}
 
 quiet() {
   case $address in *:*) family=ip6 tables=ip6tables ;; *) family=ip tables=iptables ;; esac
@@ -33,6 +43,11 @@ if systemctl --quiet is-active keepalived.service; then
     systemctl stop keepalived.service
     # The next holder has the address, and the neighbours know.
     sleep 1
+    if ! answered && ! { sleep 1 && answered; } && ! { sleep 1 && answered; }; then
+      systemctl start keepalived.service
+      echo "$address: no other load balancer takes it" >&2
+      exit 1
+    fi
   else
     systemctl stop keepalived.service
   fi

@@ -247,6 +247,22 @@ def test_a_drill_of_a_host_that_is_not_the_one_meant_is_not_run_and_says_so(tmp_
     assert (told["state"], told["reasons"]) == ("not run", ["mon1 holds the virtual address now, not mon2"])
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"unreachable": ["mon2"]}, "mon2 cannot be reached"),
+        (
+            {"addresses": {"mon1": "active\n2: eth0 inet 192.0.2.100/32", "mon2": "inactive\n2: eth0 inet"}},
+            "keepalived (mon2) does not run",
+        ),
+    ],
+)
+def test_nothing_is_broken_where_one_cannot_be_reached_or_could_not_take_over(tmp_path: Path, given: dict[str, Any], said: str) -> None:
+    its = options(tmp_path, wanted="haproxy_killed", **given)
+    its.work.mkdir()
+    assert conduct.begin(seen(), its, print)["msg"] == f"the stack is not whole before the drill: {said}"
+
+
 class Together(Seen):
     """One host both holds the address and leads the database."""
 

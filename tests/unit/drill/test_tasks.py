@@ -57,6 +57,18 @@ def test_nothing_counts_as_mended_that_was_not_tried(play: Play) -> None:
     assert done.result("Told")["msg"] == ["mon1"]
 
 
+def test_a_host_that_cannot_be_reached_ends_the_drill_and_not_the_run(play: Play) -> None:
+    asked, begun = named(TASKS, "Can they have it?"), named(TASKS, "A whole stack, and probes that run")
+    told = {"name": "Told", "ansible.builtin.debug": {"msg": begun["monitoring.ha.drill"]["unreachable"]}}
+    gone = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_connection": "ssh"}
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = {"all": {"hosts": {"first": here, "gone": gone}}}
+    faults = [{"host": "gone", "fault": "hang", "unsupported": "", "given": {"host": "gone", "units": ["haproxy.service"]}}]
+    variables = {"drill_apart": {"faults": faults}, "drill_report": "report"}
+    done = play.site([{"hosts": "first", "gather_facts": False, "tasks": [asked, told]}], inventory=inventory, variables=variables)
+    assert done.code == 0 and done.result("Told")["msg"] == ["gone"], done.said
+
+
 def test_the_address_stays_where_a_host_cannot_have_the_failure(play: Play) -> None:
     told = {"name": "Told", "ansible.builtin.debug": {"msg": "it moves"}, "when": named(TASKS, "The address moves away first")["when"]}
     for said, moves in (("", True), ("its kernel filters no packets", False)):
