@@ -93,6 +93,7 @@ def test_annotations(grafana: Instance, name: str) -> None:
     assert found(f"dashboardUID={name}") == [3000, 2000, 1000]
     assert found(f"dashboardUID={name}&limit=2") == [3000, 2000]
     assert found(f"dashboardUID={name}&from=1500&to=2500") == [2000]
+    assert found(f"dashboardUID={name}&from=1&to=2500&limit=1") == [2000]
     assert found(f"tags={name}&tags={name}1000") == [1000]
     assert found(f"tags={name}1000&tags={name}2000&matchAny=true") == [2000, 1000]
     path = f"/api/annotations/{numbers[0]}"
@@ -100,6 +101,9 @@ def test_annotations(grafana: Instance, name: str) -> None:
     assert grafana.get(path).json()["tags"] == [] and grafana.get(path).json()["text"] == "u"
     assert grafana.call("PATCH", path, {"tags": ["x"]}).status_code == 200
     assert grafana.get(path).json()["text"] == "u" and grafana.get(path).json()["tags"] == ["x"]
+    assert grafana.call("PATCH", path, {"text": ""}).status_code == 200 and grafana.get(path).json()["text"] == "u"
+    assert grafana.put(path, {"text": "", "timeEnd": 9000}).status_code == 200 and grafana.get(path).json()["text"] == ""
+    assert found(f"dashboardUID={name}") == [1001, 3000, 2000], "what ends last comes first"
     assert {"tag": f"{name}2000", "count": 1} in grafana.get(f"/api/annotations/tags?tag={name}").json()["result"]["tags"]
     assert grafana.post("/api/annotations", {"text": ""}).status_code == 400
     assert grafana.post("/api/annotations/graphite", {"what": "w", "tags": "a b", "data": "d"}).status_code == 200

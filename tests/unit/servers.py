@@ -101,7 +101,7 @@ def serve(answerer: Answerer, context: ssl.SSLContext | None = None) -> Iterator
             self.end_headers()
             self.wfile.write(said.body)
 
-        do_GET = do_POST = do_PUT = do_DELETE = answer
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
         def log_message(self, *_words: object) -> None:
             pass

@@ -77,7 +77,8 @@ def search(context: Context) -> list[Any]:
     uid = context.query("dashboardUID")
     if not uid and (number := context.query_int("dashboardId")):
         uid = context.session.value('SELECT "uid" FROM "dashboard" WHERE "org_id" = ? AND "id" = ?', context.org, number) or "-"
-    found = context.session.rows(f'{_FULL}{" ".join(where)} ORDER BY a."time" DESC, a."id" DESC', context.org, *arguments)
+    order = 'ORDER BY a."time_end" DESC, a."time" DESC, a."id" DESC'
+    found = context.session.rows(f"{_FULL}{' '.join(where)} {order}", context.org, *arguments)
     if uid:
         found = [row for row in found if row["dashboard_uid"] == uid]
     if context.query("type") == "alert" or context.query_int("alertId") or context.query("alertUID"):
@@ -158,12 +159,13 @@ def _change(context: Context, *, keep: bool) -> dict[str, Any]:
     def value(key: str, given: Any, before: Any) -> Any:
         return given if key in body or not keep else before
 
-    text = value("text", body.text("text"), row["text"])
+    # Whoever changes a part cannot take the text away.
+    text = body.text("text") or (row["text"] if keep else "")
     time = body.integer("time") or row["time"]
     values = {
         "text": text,
         "tags": dumps(value("tags", body.texts("tags"), json.loads(row["tags"]))),
-        "data": dumps(value("data", body.fields.get("data"), json.loads(row["data"] or "null"))),
+        "data": row["data"] if body.fields.get("data") is None else dumps(body.fields["data"]),
         "time": time,
         "time_end": max(time, body.integer("timeEnd") or (row["time_end"] if keep else time)),
     }

@@ -37,7 +37,7 @@ _GROUPS = "/api/v1/provisioning/folder/"
 
 @dataclass
 class Org:
-    """One organisation. answers: of whatever is not modelled, by path."""
+    """One organisation. answers: of whatever is not modelled, by path; a callable is given the query."""
 
     name: str
     folders: dict[str, Json] = field(default_factory=dict)
@@ -160,6 +160,7 @@ class Grafana:
                 found = org.change(request.method, path, json.loads(request.body or b"null"))
             else:
                 found = known[path] if path in known else org.get(path, query)
+                found = found(query) if callable(found) else found
         except KeyError:
             return Answer(b"{}", 404)
         return Answer(json.dumps(found).encode())
@@ -192,9 +193,9 @@ DEFAULTS: Json = {name: one.get("default") for name, one in options.IMPORT.items
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Grafana]:
-    """An empty Grafana until the end of the block."""
-    grafana = Grafana()
+def running(given: Grafana | None = None) -> Iterator[Grafana]:
+    """A Grafana, empty if none is given, until the end of the block."""
+    grafana = Grafana() if given is None else given
     with serve(grafana) as server:
         grafana.url = server.url
         yield grafana

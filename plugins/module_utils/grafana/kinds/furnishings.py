@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from .. import names
-from ..canonical import Json, dumps, pick, sha256
+from ..canonical import Json, dumps, pick, sha256, without
 from ..client import segment
 from ..errors import Conflict, TreeError
 from ..organisation import Org
@@ -154,40 +154,59 @@ def _preferences(key: str, found: Json) -> Live | None:
 
 
 _PAGE = 5000
+#: Begins the text of an annotation without one until it has been made: Grafana creates none without a text, and lets it be taken away.
+_UNFINISHED = "(an import of monitoring.ha takes this text away)"
 
 
 class AnnotationKind(Kind):
-    """Annotations that people and programs made; those of alert rules are Grafana's own history. Only on request."""
+    """Annotations that people and programs made; those of alert rules are Grafana's own history. Only on request.
+
+    One without a text is made in two steps. Half-way it has the key of what it is to be, by which the next attempt finishes it.
+    """
 
     name = "annotations"
+    in_steps = True
     shares_names = True
     on_request = True
 
     def read_all(self, org: Org) -> Iterator[Live]:
-        # Newest first, without pages: the end of the next request is the oldest that the one before has shown.
+        # What ends last comes first, without pages. None that has not been shown ends after the last one shown, and so none begins
+        # after that: it is the end of the next request. Whatever goes on beyond it is shown once more.
         seen: dict[int, Live] = {}
         end, limit = 2**53, _PAGE
         while True:
             found = org.get("/api/annotations", {"type": "annotation", "from": 1, "to": end, "limit": limit})
-            new = {one["id"]: _annotation(one) for one in found if one["id"] not in seen}
-            seen |= new
+            seen |= {one["id"]: _annotation(one) for one in found if one["id"] not in seen}
             if len(found) < limit:
                 break
-            oldest = min(one["time"] for one in found)
-            # A page full of one moment: a longer page gets past it.
-            limit = limit * 2 if oldest == end else _PAGE
-            end = oldest
+            last = min(max(one["time"], one.get("timeEnd") or 0) for one in found)
+            # A page full of what goes on beyond the end: a longer page gets past it.
+            end, limit = (last, _PAGE) if last < end else (end, limit * 2)
         yield from numbered(seen.values())
+
+    def read(self, org: Org, key: str) -> Live | None:
+        found = list(self.read_all(org))
+        begun = (live for live in found if _content_key(live.key) == _content_key(key) and live.body.get("text") == _placeholder(key))
+        return next((replace(live, key=key) for live in begun), None) or next((live for live in found if live.key == key), None)
 
     def as_is(self, org: Org, live: Live) -> Live | None:
         answer = org.find(f"/api/annotations/{live.handle}")
         return None if answer is None else _annotation(answer)
 
     def create(self, org: Org, item: Item) -> None:
-        org.write("POST", "/api/annotations", item.body)
+        made = org.write("POST", "/api/annotations", {"text": _placeholder(item.key), **item.body})
+        if "text" not in item.body:
+            self._put(org, item, made["id"])
 
     def update(self, org: Org, item: Item, live: Live) -> None:
-        raise AssertionError("the content of an annotation is its key")
+        # Its content is its key, so this is one that was not finished.
+        self.unchanged(org, item, live, "PUT", f"/api/annotations/{live.handle}")
+        self._put(org, item, live.handle)
+
+    @staticmethod
+    def _put(org: Org, item: Item, number: int) -> None:
+        # PATCH would take an empty text for none that is given.
+        org.write("PUT", f"/api/annotations/{number}", {"text": "", **item.body})
 
     def delete(self, org: Org, live: Live) -> None:
         org.remove(f"/api/annotations/{live.handle}")
@@ -210,6 +229,20 @@ def _annotation(found: Json) -> Live:
         body["panelId"] = found["panelId"]
     if found.get("timeEnd", 0) not in (0, found["time"]):
         body["timeEnd"] = found["timeEnd"]
-    key = sha256(dumps(body))
-    # Those with the same key have the same content: ``numbered`` tells them apart.
+    key = sha256(dumps(without(body, "text") if _unfinished(body) else body))
+    # Those with the same key are to have the same content: ``numbered`` tells them apart.
     return Live(key, key, body, handle=found["id"])
+
+
+def _placeholder(key: str) -> str:
+    """Text of an annotation that is to have none; those with the same content, which may be made side by side, have one each."""
+    return _UNFINISHED + key.removeprefix(_content_key(key))
+
+
+def _unfinished(body: Json) -> bool:
+    return str(body.get("text", "")).startswith(_UNFINISHED)
+
+
+def _content_key(key: str) -> str:
+    """What annotations with the same content share of their keys."""
+    return key.partition("#")[0]
