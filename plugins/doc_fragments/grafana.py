@@ -119,7 +119,8 @@ options:
     default: []
   organisation_map:
     description:
-      - Name of an organisation in the tree to its name in Grafana, where they differ.
+      - Name of an organisation in the tree to its name in Grafana, where they differ. A name that the tree does not have, and two
+        organisations that go to the same one, are refused.
       - With a token, the only organisation of the tree goes to that of the token, whatever its name.
     type: dict
     default: {}

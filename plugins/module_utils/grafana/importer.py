@@ -168,6 +168,7 @@ def _targets(client: Client, tree: Tree, request: Request, release: str, apis: d
     for name in names:
         if name not in tree.organisations:
             raise TreeError(f"{tree.root}: there is no organisation {name!r}; there are {', '.join(map(repr, tree.organisations))}")
+    _check_targets(tree, names, request.targets)
     own = organisations.current(client, release, apis)
     if len(names) == 1 and (client.connection.token or request.targets.get(names[0], names[0]) == own.name):
         yield names[0], own
@@ -176,6 +177,22 @@ def _targets(client: Client, tree: Tree, request: Request, release: str, apis: d
     for name in names:
         target = request.targets.get(name, name)
         yield name, Org(client, known.get(target, 0), target, True, release, apis)
+
+
+def _check_targets(tree: Tree, names: Sequence[str], targets: Mapping[str, str]) -> None:
+    """TreeError for a map that means no organisation of the tree, or leads several of them to the same one."""
+    if unknown := [name for name in targets if name not in tree.organisations]:
+        there = ", ".join(map(repr, tree.organisations))
+        raise TreeError(f"organisation_map: the tree has no organisation {unknown[0]!r}: correct the name; it has {there}")
+    taken: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        target = targets.get(name, name)
+        if target in taken:
+            raise TreeError(
+                f"organisation_map: {taken[target]!r} and {name!r} would both go to {target!r}: map each to an organisation of its own, "
+                f"or name the one that is meant in organisations"
+            )
+        taken[target] = name
 
 
 class _Carrier:
