@@ -49,6 +49,9 @@ class RuleGroupKind(Kind):
         return None if answer is None or not answer.get("rules") else _live(answer)
 
     def create(self, org: Org, item: Item) -> None:
+        # The same request creates and updates; a group that somebody has made by now is not to be replaced.
+        if self.read(org, item.key) is not None:
+            raise Conflict("PUT", _path(item.folder, item.name), 409, "there is a group of this name by now")
         self._put(org, item)
 
     def update(self, org: Org, item: Item, live: Live) -> None:
