@@ -277,13 +277,11 @@ class _Carrier:
     def _settle(self, kind: Kind, change: Change, aside: bool) -> None:
         """Writes until Grafana has what is wanted. After every doubtful outcome it looks first, and repeats only what did
         not happen. Overtaken when somebody else has changed the object meanwhile."""
-        place, live = (kind.name, change.key), change.live
-        item = kind.aside(live) if aside and live is not None else self.plan.item(change)
-        if live is not None and ((kind.about, change.key) in self._touched or place in self._shifted):
-            # What it describes has just been written, which may have changed it.
-            live = kind.as_is(self.org, live)
-            if self._reached(kind, item, live):
-                return
+        place, planned = (kind.name, change.key), change.live
+        item = kind.aside(planned) if aside and planned is not None else self.plan.item(change)
+        live = self._present(kind, change.key, planned)
+        if live is not planned and self._reached(kind, item, live):
+            return
         if aside:
             self._shifted.add(place)
         elif losers := self.plan.takes.get(place):
@@ -291,7 +289,7 @@ class _Carrier:
             self._shifted |= {(one.kind, one.key) for one in self.plan.changes if one.kind in kind.stirs}
         for attempt in range(self.org.client.connection.retries + 1):
             try:
-                self._write(kind, item, live)
+                self._write(kind, item, None if planned is None and attempt == 0 else live)
                 return
             except (Conflict, Uncertain) as error:
                 if attempt == self.org.client.connection.retries:
@@ -301,6 +299,15 @@ class _Carrier:
                 if self._reached(kind, item, now):
                     return
                 live = self._next(kind, item, live, now, error)
+
+    def _present(self, kind: Kind, key: str, planned: Live | None) -> Live | None:
+        """The object that a change starts from: as it was planned, or as it is now where this run itself may have changed it."""
+        if planned is None:
+            # What it describes is new, and has some of Grafana's own from the beginning, which are not what somebody else has made.
+            return kind.read(self.org, key) if kind.about else None
+        if (kind.about, key) in self._touched or (kind.name, key) in self._shifted:
+            return kind.as_is(self.org, planned)
+        return planned
 
     def _write(self, kind: Kind, item: Item | None, live: Live | None) -> None:
         if item is None:
