@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,11 @@ class Org:
     @property
     def namespace(self) -> str:
         return "default" if self.number == 1 else f"org-{self.number}"
+
+    def before(self, *number: int) -> bool:
+        """Whether Grafana is known to be older than a release, given as its first numbers."""
+        known = re.match(r"(\d+)\.(\d+)", self.release)
+        return known is not None and tuple(map(int, known.groups())) < number
 
     def _headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         own = {"X-Grafana-Org-Id": str(self.number)} if self.header else {}

@@ -298,12 +298,12 @@ class Planner:
         losers = {key for several in takes.values() for key in several}
         for key, claim, at in ties.clashes():
             action = changes[at].action if at in changes else ""
-            if action == DELETE and at not in losers:
+            if action == DELETE and at not in losers and not kind.lingers:
                 self.plan.first.add((kind.name, at))
             elif action == DELETE or (action == UPDATE and ties.gives_up(at, claim)):
                 self.plan.aside.add((kind.name, at))
-            else:
-                self.plan.problems.append(ties.clash(key, claim))
+            elif problem := ties.clash(key, claim):
+                self.plan.problems.append(problem)
         if takes:
             order = takers_first(list(changes), takes)
             self.plan.changes[begin:] = [changes[key] for key in order]

@@ -56,8 +56,10 @@ class Ties:
         return key in self.wanted and self.wanted[key][1].get(claim) != self.held[claim][1]
 
     def clash(self, key: str, claim: str) -> str:
-        """A sentence for people about a claim that stays where it is."""
+        """A sentence for people about a claim that stays where it is; empty where Grafana may have it so."""
         name = self.wanted[key][0]
+        if not self.kind.insists(self.org):
+            return ""
         return self.kind.clash(key, name, claim, *self.held[claim])
 
 

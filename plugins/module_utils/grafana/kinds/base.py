@@ -72,6 +72,8 @@ class Kind(ABC):
     in_steps = False
     #: Whether its objects have parts, which may move from one to another.
     divisible = False
+    #: Whether others may use an object until they are written themselves, so that it cannot be deleted before its kind is written.
+    lingers = False
     #: Whether several objects may share a name, and are told apart by ``numbered``.
     shares_names = False
     #: Kind whose objects it describes; one without a file then has none of it.
@@ -148,6 +150,10 @@ class Kind(ABC):
     def claims(self, org: Org, item: Item) -> dict[str, str]:
         """What only one object may have, such as a name, to what of this object has it."""
         return {}
+
+    def insists(self, org: Org) -> bool:
+        """Whether Grafana is known to refuse an object that has a claim which another one keeps."""
+        return True
 
     def clash(self, key: str, name: str, claim: str, at: str, holder: str) -> str:
         """Why an object cannot have a claim that ``holder``, of the object ``at``, has and keeps."""

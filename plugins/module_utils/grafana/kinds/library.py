@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .. import names
 from ..canonical import Json, pick
@@ -18,6 +19,7 @@ class LibraryPanelKind(Kind):
 
     name = "library_panels"
     foldered = True
+    lingers = True
 
     def read_all(self, org: Org) -> Iterator[Live]:
         for element in org.paged("/api/library-elements", 100, "perPage", "result.elements"):
@@ -36,6 +38,23 @@ class LibraryPanelKind(Kind):
 
     def delete(self, org: Org, live: Live) -> None:
         org.remove(f"/api/library-elements/{segment(live.key)}")
+
+    def claims(self, org: Org, item: Item) -> dict[str, str]:
+        return {f"{item.folder}/{item.name}": item.key}
+
+    def insists(self, org: Org) -> bool:
+        # Then names stopped being unique within a folder, or a release later.
+        return org.before(12, 3)
+
+    def clash(self, key: str, name: str, claim: str, at: str, holder: str) -> str:
+        return (
+            f"library panel {name!r} has the uid {at} in Grafana, and {key} in the tree, and names are unique within a folder: "
+            f"delete or rename it in Grafana (prune deletes it if the tree lacks it)"
+        )
+
+    def aside(self, live: Live) -> Item:
+        name = f"{live.name[:50]} ({live.key})"
+        return replace(live, name=name, body={**live.body, "name": name})
 
     def parse(self, body: Json, folder: str, path: str) -> Item:
         name = required(body, "name", path)
