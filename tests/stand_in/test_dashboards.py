@@ -48,7 +48,8 @@ def test_create_and_read(released: Released, name: str, version: str) -> None:
 @pytest.mark.parametrize("version", ALL)
 def test_versions_conflict(released: Released, name: str, version: str) -> None:
     grafana = released(version)
-    save(grafana, {"uid": name, "title": "x"}).raise_for_status()
+    save(grafana, {"uid": name, "title": " x\t"}).raise_for_status()
+    assert grafana.get(f"/api/dashboards/uid/{name}").json()["dashboard"]["title"] == "x"
     again = save(grafana, {"uid": name, "title": "y"})
     if version == "13.1.0":
         assert (again.status_code, again.json()) == (409, {"message": "Dashboard already exists. Use overwrite flag to update."})

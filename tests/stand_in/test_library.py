@@ -31,6 +31,7 @@ def test_library_elements(grafana: Instance, name: str) -> None:
         "table",
         "",
     )
+    assert changed.json()["result"]["model"]["description"] == "d", "a model without one gets what is stored"
     assert grafana.get(f"/api/library-elements/name/{name}n").json()["result"][0]["uid"] == name
     missing = grafana.get("/api/library-elements/nowhere")
     assert (missing.status_code, missing.json()["message"]) == (404, "library element could not be found")

@@ -109,13 +109,14 @@ def _queries(body: Body) -> list[Json]:
         if not query.text("datasourceUid"):
             raise invalid(f"query {ref} has no data source")
         refs.add(ref)
+        model = {**_MODEL_DEFAULTS, **{key: value for key, value in (model or {}).items() if value or key not in _MODEL_DEFAULTS}}
         found.append(
             {
                 "refId": ref,
-                "queryType": query.text("queryType"),
+                "queryType": model["queryType"] if isinstance(model.get("queryType"), str) else query.text("queryType"),
                 "relativeTimeRange": {"from": span.integer("from"), "to": span.integer("to")},
                 "datasourceUid": query.text("datasourceUid"),
-                "model": {**_MODEL_DEFAULTS, **(model or {})},
+                "model": model,
             }
         )
     return found

@@ -114,6 +114,7 @@ def check_spec(release: Release, spec: dict[str, Any], message: str) -> tuple[st
 
 def save(session: Session, release: Release, settings: Settings, org_id: int, author: Author, command: Command) -> Row:
     title, uid = check_spec(release, command.spec, command.message)
+    command.spec = {**command.spec, "title": title}
     existing = _existing(session, org_id, command.spec.get("id"), uid)
     if existing is not None:
         _check_overwrite(session, release, existing, command)

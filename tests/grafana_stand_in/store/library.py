@@ -93,14 +93,12 @@ def create(
     return get(session, org_id, uid)
 
 
-def _of_model(model: dict[str, Any], uid: str, name: str) -> Row:
-    """The model carries the element's own uid and name; type and description are read from it."""
-    kind, description = model.get("type"), model.get("description")
-    return {
-        "model": dumps({**model, "libraryPanel": {"uid": uid, "name": name}}),
-        "type": kind if isinstance(kind, str) else "",
-        "description": description if isinstance(description, str) else "",
-    }
+def _of_model(model: dict[str, Any], uid: str, name: str, before: Row | None = None) -> Row:
+    """The model carries the element's own uid and name; type and description are read from it, and put there where it has none."""
+    known = before or {"type": "", "description": ""}
+    own = {member: known[member] if model.get(member) is None else model[member] for member in ("type", "description")}
+    texts = {member: value if isinstance(value, str) else "" for member, value in own.items()}
+    return {"model": dumps({**model, **own, "libraryPanel": {"uid": uid, "name": name}}), **texts}
 
 
 def update(
@@ -127,7 +125,7 @@ def update(
             raise already_exists()
     _check_folder(session, org_id, folder_uid)
     _check_name(session, release, org_id, folder_uid, name, row["id"])
-    content = _of_model(json.loads(row["model"]) if model is None else model, uid, name)
+    content = _of_model(json.loads(row["model"]) if model is None else model, uid, name, row)
     values = {"name": name, "uid": uid, "folder_uid": folder_uid, **content}
     session.update("library_element", {"id": row["id"]}, **values, version=row["version"] + 1, updated=now_ms(), updated_by=author.user_id)
     return get(session, org_id, uid)

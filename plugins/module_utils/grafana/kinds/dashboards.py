@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from .. import names
@@ -133,7 +134,7 @@ class DashboardKind(Kind):
             if not isinstance(name, str) or not name or not isinstance(spec, dict):
                 raise TreeError(f"{path}: metadata.name or spec is missing")
             meta = without(body["metadata"], *_SERVERS)
-            return _resource_item(name, body["apiVersion"], meta, spec, folder)
+            return _resource_item(name, body["apiVersion"], meta, _trimmed(spec), folder)
         if isinstance(body.get("dashboard"), dict) and "title" not in body:
             # What the API answers, and what other programs keep. A dashboard may have a member of that name, and has a title.
             folder = folder or str((body.get("meta") or {}).get("folderUid") or "")
@@ -141,8 +142,12 @@ class DashboardKind(Kind):
         title = body.get("title")
         if not isinstance(title, str) or not title.strip():
             raise TreeError(f"{path}: a dashboard needs a title")
-        uid = body.get("uid") or names.derived_uid(path)
-        return Item(str(uid), title, {**_stable(body), "uid": str(uid)}, folder)
+        uid = str(body.get("uid") or "").strip() or names.derived_uid(path)
+        return Item(uid, title.strip(), {**_trimmed(_stable(body)), "uid": uid}, folder)
+
+    def same(self, one: Item, other: Item) -> bool:
+        # Through the resource API a title keeps its blanks.
+        return _comparable(one).digest == _comparable(other).digest
 
     def problems(self, org: Org, wanted: Item, live: Live | None) -> list[str]:
         found = super().problems(org, wanted, live)
@@ -199,6 +204,16 @@ def _failed(found: Json) -> bool:
 
 def _stable(spec: Json) -> Json:
     return {name: value for name, value in spec.items() if name not in _VOLATILE}
+
+
+def _trimmed(spec: Json) -> Json:
+    """With the title as Grafana saves it."""
+    title = spec.get("title")
+    return {**spec, "title": title.strip()} if isinstance(title, str) else spec
+
+
+def _comparable(item: Item) -> Item:
+    return replace(item, body={**item.body, "spec": _trimmed(item.body["spec"])} if is_resource(item.body) else _trimmed(item.body))
 
 
 def _live(uid: str, spec: Json, folder: str, version: Any, locked: str, resource_version: str = "") -> Live:

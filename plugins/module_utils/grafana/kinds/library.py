@@ -61,7 +61,10 @@ class LibraryPanelKind(Kind):
         uid = str(body.get("uid") or names.derived_uid(path))
         # What other programs keep is the answer of the API, which says itself where it belongs.
         folder = folder or str(body.get("folderUid") or "")
-        return Item(uid, name, _body(uid, name, body.get("kind", 1), body.get("model") or {}), folder)
+        model = body.get("model") or {}
+        # Grafana adds these to every model.
+        added = {member: "" for member in ("type", "description") if model.get(member) is None}
+        return Item(uid, name, _body(uid, name, body.get("kind", 1), {**model, **added}), folder)
 
 
 def _body(uid: str, name: str, kind: int, model: Json) -> Json:

@@ -15,6 +15,7 @@ from ..organisation import Org
 from . import provenance
 from .base import Item, Kind, Live, required
 from .dashboards import has_resources
+from .rule_content import comparable, completed
 
 _RULES = "/api/v1/provisioning/alert-rules"
 #: Given by the server, or by the place of the rule.
@@ -105,8 +106,11 @@ class RuleGroupKind(Kind):
         if not folder:
             raise TreeError(f"{path}: a rule group has to be in a folder")
         # Grafana would give a new uid to a rule that brings none, in every run.
-        known = [{**rule, "uid": rule.get("uid") or names.derived_uid(path, str(number))} for number, rule in enumerate(rules)]
+        known = [completed({**rule, "uid": rule.get("uid") or names.derived_uid(path, str(number))}) for number, rule in enumerate(rules)]
         return Item(_key(folder, title), title, _body(title, body["interval"], known, provenance.marked(body)), folder)
+
+    def same(self, one: Item, other: Item) -> bool:
+        return _comparable(one).digest == _comparable(other).digest
 
 
 def _key(folder: str, group: str) -> str:
@@ -121,6 +125,10 @@ def _rule(rule: Json) -> Json:
     kept = without(rule, *_GIVEN)
     # An empty mapping and none at all are the same to Grafana; which one it sends depends on its version.
     return {name: value for name, value in kept.items() if name not in ("labels", "annotations") or value}
+
+
+def _comparable(group: Item) -> Item:
+    return replace(group, body={**group.body, "rules": [comparable(rule) for rule in group.body["rules"]]})
 
 
 def _body(title: str, interval: int, rules: list[Json], mark: Json) -> Json:
