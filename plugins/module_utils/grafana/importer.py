@@ -183,7 +183,7 @@ def _check_targets(tree: Tree, names: Sequence[str], targets: Mapping[str, str])
     """TreeError for a map that means no organisation of the tree, or leads several of them to the same one."""
     if unknown := [name for name in targets if name not in tree.organisations]:
         there = ", ".join(map(repr, tree.organisations))
-        raise TreeError(f"organisation_map: the tree has no organisation {unknown[0]!r}: correct the name; it has {there}")
+        raise TreeError(f"organisation_map: the tree has no organisation {unknown[0]!r}, but {there}: correct the name")
     taken: dict[str, str] = {}
     for name in dict.fromkeys(names):
         target = targets.get(name, name)

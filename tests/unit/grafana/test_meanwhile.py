@@ -49,7 +49,7 @@ def two(grafana: Meddled, tmp_path: Path) -> Grafana:
 WRONG = {
     "two to one": ({"main": "second"}, "'main' and 'second' would both go to 'second'"),
     "two to a new one": ({"main": "new", "second": "new"}, "'main' and 'second' would both go to 'new'"),
-    "a misspelt one": ({"Main": "second"}, "the tree has no organisation 'Main': correct the name; it has 'main', 'second'"),
+    "a misspelt one": ({"Main": "second"}, "the tree has no organisation 'Main', but 'main', 'second': correct the name"),
 }
 
 
