@@ -110,7 +110,7 @@ class RuleGroupKind(Kind):
         return Item(_key(folder, title), title, _body(title, body["interval"], known, provenance.marked(body)), folder)
 
     def same(self, one: Item, other: Item) -> bool:
-        return _comparable(one).digest == _comparable(other).digest
+        return super().same(one, other) or _comparable(one).digest == _comparable(other).digest
 
 
 def _key(folder: str, group: str) -> str:
