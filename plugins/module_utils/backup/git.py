@@ -9,7 +9,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,8 +56,12 @@ class Git:
         timeout: float = PATIENCE,
         environment: Mapping[str, str] | None = None,
         configuration: Mapping[str, str] | None = None,
+        allowed: Collection[int] = (0,),
     ) -> str:
-        """What a command prints, without the last line's end. GitError with Git's own words when it fails or takes longer than timeout."""
+        """What a command prints, without the last line's end. allowed: exit codes of a command that has not failed.
+
+        GitError with Git's own words when it fails or takes longer than timeout.
+        """
         own = {
             "GIT_DIR": str(self.directory),
             "GIT_INDEX_FILE": str(self.directory / "backup.index"),
@@ -90,7 +94,7 @@ class Git:
         except BaseException:
             end(process)
             raise
-        if process.returncode:
+        if process.returncode not in allowed:
             raise GitError(f"git {words[0]}: {words_of(output + said) or f'exit code {process.returncode}'}")
         return output.decode(errors="surrogateescape").removesuffix("\n")
 

@@ -16,7 +16,7 @@ from typing import Any
 from ..grafana import exporter, options
 from ..grafana.errors import GrafanaError, Incomplete
 from ..grafana.selection import Selection
-from . import message, report, retention, turn
+from . import merging, message, report, retention, turn
 from .errors import BackupError, Rejected, Stopped
 from .report import STOOD_BY, WORKED, Outcome
 from .repository import TREE, Repository
@@ -155,22 +155,24 @@ class Work:
         self.outcome.unreadable = [str(failure) for failure in done.failures]
 
     def commit(self, leases: Mapping[str, str]) -> None:
-        """Commits the tree on top of everything that is known, if it differs or histories went apart."""
+        """Commits the tree on top of everything that is known, if it differs or histories went apart. What others keep beside it stays."""
         repository, outcome = self.repository, self.outcome
         heads = repository.heads(leases)
         base = heads[0] if heads else ""
-        before, after = repository.content(base), repository.stage(base)
+        ground = merging.united(repository, heads)
+        before, after = repository.content(base), repository.stage(ground.content)
         if base and before == after and len(heads) == 1:
             repository.move(base)
             outcome.commit, outcome.message = base, outcome.message or repository.show(base).message
             return
         outcome.remotes |= dict.fromkeys(self.answering, WAITING)
         made = message.changes(repository.changes(before, after), repository.lines)
-        text = message.message(made, self.settings.member, outcome.release, united=len(heads))
+        text = message.message(made, self.settings.member, outcome.release, united=len(heads), disputed=ground.disputed)
         outcome.commit = repository.commit(after, heads, text)
         repository.move(outcome.commit)
         outcome.committed, outcome.message = True, text
         outcome.changes = [str(one) for one in made]
+        outcome.disputed = list(dict.fromkeys([*outcome.disputed, *ground.disputed]))
 
     def push(self, leases: dict[str, str], *, last: bool) -> bool:
         """Gives the branch to every remote that answered; whether nobody else has pushed meanwhile."""

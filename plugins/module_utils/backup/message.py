@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..grafana.names import uid_of
@@ -145,12 +145,22 @@ def subject(made: Iterable[Change]) -> str:
     return ", ".join(parts[:PARTS]) + (f", {rest} other changes" if rest > 1 else f", {parts[PARTS]}" if rest else "")
 
 
-def message(made: list[Change], member: str, release: str, *, united: int = 0) -> str:
-    """The whole message of a commit. release: version of Grafana. united: number of histories that it brings together again."""
+def disputes(paths: Sequence[str]) -> list[str]:
+    """What is said of files beside the tree that several histories changed in different ways; nothing where there are none."""
+    more = f" and {len(paths) - LISTED} more" if len(paths) > LISTED else ""
+    return [f"Changed in several ways, one of which was taken: {', '.join(paths[:LISTED])}{more}"] if paths else []
+
+
+def message(made: list[Change], member: str, release: str, *, united: int = 0, disputed: Sequence[str] = ()) -> str:
+    """The whole message of a commit. release: version of Grafana. united: number of histories that it brings together again.
+
+    disputed: files beside the tree that they changed in different ways.
+    """
     first = subject(made) or (f"{united} histories united" if united > 1 else f"Grafana {release or 'of another version'}")
     lines = [first, ""]
     if united > 1 and made:
         lines += [f"Unites {united} histories.", ""]
+    lines += [line for one in disputes(disputed) for line in (one, "")]
     lines += [str(one) for one in made[:LISTED]]
     lines += [f"and {len(made) - LISTED} more"] if len(made) > LISTED else []
     lines += [""] if made else []

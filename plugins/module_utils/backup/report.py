@@ -29,7 +29,8 @@ class Outcome:
 
     state: WORKED, STOOD_BY or FAILED. why: for people. commit, message: of the repository's head, and whether this run made it.
     changes: a line each. counts: organisation to kind to number. unreadable: objects that were left out, as asked for.
-    remotes: name to what went wrong, empty when it has every commit. untold: why something of this could not be written down.
+    disputed: files beside the tree that people changed in different ways at several remotes, of which one version was taken. remotes:
+    name to what went wrong, empty when it has every commit. untold: why something of this could not be written down.
     started: seconds since 1970; duration: seconds.
     """
 
@@ -44,6 +45,7 @@ class Outcome:
     changes: list[str] = field(default_factory=list)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    disputed: list[str] = field(default_factory=list)
     remotes: dict[str, str] = field(default_factory=dict)
     release: str = ""
     untold: list[str] = field(default_factory=list)
@@ -70,6 +72,7 @@ class Outcome:
         found += self.changes[:20]
         found += [f"and {len(self.changes) - 20} more"] if len(self.changes) > 20 else []
         found += [f"not read: {one}" for one in self.unreadable]
+        found += [f"{one}: changed in several ways, one of which was taken" for one in self.disputed]
         found += [f"remote {name}: {error or 'has everything'}" for name, error in self.remotes.items()]
         return found + self.untold
 

@@ -3,7 +3,7 @@
 """The repository: heads from every remote, a commit when something has changed, and pushes that never overwrite.
 
 No commit is lost by anything that members do at the same time or while they cannot reach each other: a push is refused where
-somebody else has pushed, and histories that went apart get a commit with several parents, whose content is what Grafana has now.
+somebody else has pushed, and histories that went apart get a commit with several parents, whose tree is what Grafana has now.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ class Repository:
     # --- commits -----------------------------------------------------------------------------------------------------
 
     def stage(self, base: str) -> str:
-        """The content of a commit: that of ``base`` with the tree as it is on the disk now; its id."""
-        self.git.run("read-tree", base) if base else self.git.run("read-tree", "--empty")
+        """The content of a commit: that of ``base``, a commit or a content, with the tree as it is on the disk now; its id."""
+        self.git.run("read-tree", base or "--empty")
         self.git.run("add", "--all", "--force", "--", TREE, environment={"GIT_WORK_TREE": str(self.settings.work)})
         return self.git.run("write-tree")
 
@@ -145,6 +145,10 @@ class Repository:
         environment = {"GIT_AUTHOR_DATE": dates, "GIT_COMMITTER_DATE": dates} if dates else {}
         text = message.encode(errors="surrogateescape")
         return self.git.run(*words, data=text, environment=environment, configuration=configuration)
+
+    def note(self, content: str, parents: Sequence[str]) -> str:
+        """Makes a commit that is for Git's eyes only, and for nothing but a merge; its id."""
+        return self.git.run("commit-tree", content, "-m", "", *(word for parent in parents for word in ("-p", parent)))
 
     def move(self, commit: str) -> None:
         """Lets the branch be at a commit."""

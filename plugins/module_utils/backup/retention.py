@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from . import merging, message
 from .repository import Repository
 
 DAY = 86400.0
@@ -38,15 +39,21 @@ def outdated(repository: Repository, old: str, new: str) -> bool:
     return bool(set(beginnings(repository, old)) & set(removed(repository, new)))
 
 
-def replay(repository: Repository, commits: Sequence[str], onto: str) -> str:
-    """Makes commits again on top of another one, the oldest first; the last one's id. Parents that are none of them become ``onto``."""
+def replay(repository: Repository, commits: Sequence[str], onto: str, *, whole: bool = False) -> str:
+    """Makes commits again on top of another one, the oldest first; the last one's id. Parents that are none of them become ``onto``.
+
+    whole: they keep all of their content, as ``onto`` has that of what they were made on. Otherwise they keep the tree, and of the files
+    beside it what they changed: the rest is as ``onto`` has it.
+    """
     made: dict[str, str] = {}
     last = onto
     for sha in commits:
         one = repository.show(sha)
         parents = repository.git.run("show", "--no-patch", "--format=%P", sha).split()
         wanted = list(dict.fromkeys(made.get(parent, onto) for parent in parents)) or [onto]
-        last = made[sha] = repository.commit(repository.content(sha), wanted, one.message, one.at)
+        found = merging.Merged(repository.content(sha)) if whole else merging.carried(repository, sha, next(iter(parents), ""), wanted[0])
+        text = "\n\n".join([one.message, *message.disputes(found.disputed)])
+        last = made[sha] = repository.commit(found.content, wanted, text, one.at)
     return last
 
 
@@ -100,7 +107,7 @@ def cut(repository: Repository, base: str) -> str:
     why = f"History before this commit was removed after {repository.settings.retention_days:g} days."
     message = "\n".join([one.subject, "", why, "", *(f"{REMOVED}: {sha}" for sha in gone), ""])
     beginning = repository.commit(repository.content(base), (), message, one.at)
-    last = replay(repository, only(repository, head, [base]), beginning)
+    last = replay(repository, only(repository, head, [base]), beginning, whole=True)
     repository.move(last)
     return last
 

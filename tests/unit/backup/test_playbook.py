@@ -46,3 +46,8 @@ def test_what_could_not_be_read_is_named_and_is_a_failure(play: Play) -> None:
 )
 def test_nobody_has_saved_it(outcome: dict[str, Any], play: Play) -> None:
     assert run(play, **outcome)["failed"]
+
+
+def test_a_file_of_people_that_could_not_be_merged_is_named(play: Play) -> None:
+    found = run(play, disputed=["README.md"])
+    assert not found.get("failed") and "localhost: README.md: changed in several ways, one of which was taken" in found["msg"]
