@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils.backup.settings import holds_secret
-from ansible_collections.monitoring.ha.plugins.module_utils.grafana import options
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana import given, options
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site
 
 #: Options of an export that the role sets by itself.
@@ -68,12 +68,13 @@ def remotes(site: Site) -> Iterator[Finding]:
 
 
 def export(site: Site) -> Iterator[Finding]:
-    """Options of the export are spelt right."""
-    given = site.of_all("backup_grafana_options") or {}
-    for name in given if site.groups.get("backup") and isinstance(given, Mapping) else ():
-        if name in OWN or name not in options.EXPORT:
-            remedy = f"see grafana_export; known are {', '.join(sorted(set(options.EXPORT) - OWN))}"
-            yield Finding("backup_grafana_options", "", f"backup_grafana_options has an unknown option {name!r}", remedy)
+    """Options of the export are spelt right, and have values of the right form: a choice of nothing would look like a backup."""
+    found = site.of_all("backup_grafana_options") or {}
+    if not site.groups.get("backup") or not isinstance(found, Mapping):
+        return
+    known = {name: option for name, option in options.EXPORT.items() if name not in OWN}
+    for problem, remedy in given.faults(found, known, "backup_grafana_options"):
+        yield Finding("backup_grafana_options", "", problem, remedy)
 
 
 CHECKS = (members, remotes, export)

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from ..grafana import exporter, options
+from ..grafana import exporter, given, options
 from ..grafana.errors import GrafanaError, Incomplete
 from ..grafana.selection import Selection
 from . import merging, message, report, retention, turn
-from .errors import BackupError, Rejected, Stopped
+from .errors import BackupError, Rejected, SettingsError, Stopped
 from .report import STOOD_BY, WORKED, Outcome
 from .repository import TREE, Repository
 from .settings import Settings
@@ -26,8 +26,11 @@ from .settings import Settings
 ATTEMPTS = 4
 #: What is said of a remote that answered, until it has everything.
 WAITING = "the run ended before it was given everything"
-#: Options of an export that the settings need not have.
-DEFAULTS = {name: option.get("default") for name, option in {**options.CONNECTION, **options.SELECTION, **options.ON_ERROR}.items()}
+#: Options of an export that the settings may have, and the variable that people set them by.
+OPTIONS = {name: option for name, option in options.EXPORT.items() if name != "dest"}
+VARIABLE = "backup_grafana_options"
+#: Files that the settings name instead of a secret.
+SECRETS = {"password_file": "password", "token_file": "token"}
 
 
 def run(settings: Settings, *, force: bool = False, clock: Callable[[], float] = time.time) -> Outcome:
@@ -84,11 +87,19 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def connection(given: Mapping[str, Any]) -> dict[str, Any]:
+def checked(settings: Settings) -> dict[str, Any]:
+    """Options of an export, but for the secrets that are in files. SettingsError names what is wrong with them."""
+    try:
+        return given.taken({name: value for name, value in settings.grafana.items() if name not in SECRETS}, OPTIONS, VARIABLE)
+    except GrafanaError as error:
+        raise SettingsError(str(error)) from error
+
+
+def connection(settings: Settings) -> dict[str, Any]:
     """Options of an export, with the secrets from their files. BackupError for one that cannot be read."""
-    found = {**DEFAULTS, **{name: value for name, value in given.items() if not name.endswith("_file")}}
-    for name in ("password", "token"):
-        if path := given.get(f"{name}_file"):
+    found = checked(settings)
+    for file, name in SECRETS.items():
+        if path := settings.grafana.get(file):
             try:
                 found[name] = Path(path).read_text(encoding="utf-8").rstrip("\n")
             except OSError as error:
@@ -142,14 +153,14 @@ class Work:
 
     def export(self) -> None:
         """Writes Grafana to the directory that is committed."""
-        given = connection(self.settings.grafana)
-        with options.client(given) as client:
+        asked = connection(self.settings)
+        with options.client(asked) as client:
             done = exporter.export(
                 client,
                 self.settings.work / TREE,
-                wanted=given["organisations"],
-                selection=Selection.of(given),
-                keep_going=given["on_error"] == "continue",
+                wanted=asked["organisations"],
+                selection=Selection.of(asked),
+                keep_going=asked["on_error"] == "continue",
             )
         self.outcome.counts, self.outcome.release = done.counts, done.release
         self.outcome.unreadable = [str(failure) for failure in done.failures]

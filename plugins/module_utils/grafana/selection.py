@@ -31,8 +31,17 @@ class Selection:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Selection:
-        """From options, or from a manifest."""
-        return cls(*(tuple(given.get(name) or ()) for name in ("kinds", "folders", "names")))
+        """From options, or from a manifest. GrafanaError for what is no list or no kind: it would be a choice of nothing."""
+        # Kinds know organisations, which know what of them is meant.
+        from .kinds import KINDS
+
+        values = {name: given.get(name) or () for name in ("kinds", "folders", "names")}
+        for name, value in values.items():
+            if not isinstance(value, (list, tuple)):
+                raise GrafanaError(f"{name} is {value!r}, not a list")
+        if unknown := [kind for kind in values["kinds"] if kind not in KINDS]:
+            raise GrafanaError("; ".join(f"there is no kind {kind!r}{_nearest(str(kind), KINDS)}" for kind in unknown))
+        return cls(*map(tuple, values.values()))
 
     def as_dict(self) -> dict[str, Sequence[str]]:
         return {name: sorted(value) for name, value in vars(self).items() if value}

@@ -59,6 +59,21 @@ def test_options_of_the_export(name: str) -> None:
     assert f"unknown option '{name}'" in found
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"kinds": "dashboards"}, "backup_grafana_options.kinds is text, not a list"),
+        ({"kinds": ["dashboard"]}, "did you mean dashboards?"),
+        ({"on_error": "go on"}, "backup_grafana_options.on_error has no choice 'go on'"),
+        ({"max_connections": "many"}, "backup_grafana_options.max_connections is text, not a whole number"),
+    ],
+)
+def test_values_of_options_of_the_export(given: dict[str, Any], words: str) -> None:
+    (found,) = findings(backup_grafana_options=given)
+    assert words in found
+    assert findings({"backup": []}, backup_grafana_options=given) == []
+
+
 def test_one_member_is_too_few() -> None:
     site = Site({"all": ["mon1"], "backup": ["mon1"]}, {"mon1": {}})
     assert [finding.code for finding in preflight.members(site)] == ["members:backup"]

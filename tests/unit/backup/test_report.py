@@ -218,6 +218,19 @@ def program(world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
     return run
 
 
+@pytest.mark.parametrize("kinds", ["dashboards", ["dashboard"]])
+def test_an_export_of_nothing_is_refused(kinds: Any, program: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the check of the settings, before they are put in place, and by a run that finds them there."""
+    settings = tmp_path / "settings.json"
+    given = json.loads(settings.read_text())
+    settings.write_text(json.dumps({**given, "grafana": {**given["grafana"], "user": "a", "password_file": "/later", "kinds": kinds}}))
+    code, said = program("check")
+    assert code == 1 and said.startswith("check: backup_grafana_options.kinds ") and len(said.splitlines()) == 1
+    monkeypatch.undo()
+    code, said = program("run", "--force")
+    assert code == 1 and "failed: backup_grafana_options.kinds " in said
+
+
 def test_the_program(program: Any, world: World, tmp_path: Path) -> None:
     assert program("check") == (0, "")
     code, said = program("status")
@@ -284,9 +297,10 @@ def test_threads_that_cannot_have_signals_work_too(world: World) -> None:
     assert outcomes[0].ok
 
 
-def test_the_password_is_read_from_its_file(tmp_path: Path) -> None:
+def test_the_password_is_read_from_its_file(world: World, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("p w\n")
-    found = job.connection({"url": "http://x", "user": "a", "password_file": str(tmp_path / "password")})
+    given = {"url": "http://x", "user": "a", "password_file": str(tmp_path / "password")}
+    found = job.connection(replace(world.member(), grafana=given))
     assert found["password"] == "p w" and found["on_error"] == "fail" and found["organisations"] == []
     with pytest.raises(BackupError, match="missing"):
-        job.connection({"url": "http://x", "token_file": str(tmp_path / "missing")})
+        job.connection(replace(world.member(), grafana={"url": "http://x", "token_file": str(tmp_path / "missing")}))
