@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import random
 import threading
@@ -88,7 +89,9 @@ class Client:
         if not connection.token and not (connection.user and connection.password):
             raise GrafanaError("no credentials: give a token, or a user and a password")
         self.connection = connection
-        self._secrets = [text for text in (connection.password, connection.token, *secrets) if text]
+        hidden = {form for text in (connection.password, connection.token, *secrets) for form in _forms(text) if len(form) > 3}
+        #: Those that hold others come first.
+        self._secrets = sorted(hidden, key=lambda form: -len(form))
         self._session = _session(connection)
         self._worker = threading.local()
         self._pool = ThreadPoolExecutor(connection.max_connections, thread_name_prefix="grafana", initializer=self._mark)
@@ -169,8 +172,9 @@ class Client:
         if answer.status_code in (502, 503, 504):
             self._session.cookies.clear()
         kind = _ERRORS.get(answer.status_code, ApiError)
-        said = self.masked(_said(answer.status_code, content))
-        raise kind(method, path, answer.status_code, said, _seconds(answer.headers.get("Retry-After", "")))
+        raise kind(
+            method, path, answer.status_code, self._said(answer.status_code, content), _seconds(answer.headers.get("Retry-After", ""))
+        )
 
     def _json(self, method: str, path: str, answer: requests.Response, content: bytes) -> Any:
         """The content of a success. Unreachable where there has to be one and is none, or not all of it."""
@@ -195,6 +199,18 @@ class Client:
         reason = getattr(error.args[0] if error.args else None, "reason", None)
         return self.masked(str(reason) if reason else words)[:300]
 
+    def _said(self, status: int, content: bytes) -> str:
+        """What an error's body says to people."""
+        try:
+            body = loads(content)
+        except ValueError:
+            body = None
+        if isinstance(body, dict) and body.get("message"):
+            return self.masked(str(body["message"]))[:300]
+        if 300 <= status < 400:
+            return "redirected: is this Grafana's address, with its scheme and path?"
+        return self.masked(content.decode(errors="replace")).strip()[:100]
+
     def wait(self, attempt: int, error: GrafanaError) -> None:
         """Pauses before the next attempt: as long as Grafana asks for, or doubling, spread by chance."""
         asked = error.retry_after if isinstance(error, ApiError) else 0.0
@@ -205,10 +221,9 @@ class Client:
         self._stopped.wait(pause)
 
     def masked(self, text: str) -> str:
-        """The text without any secret of this run."""
+        """The text without any secret of this run. It has to be whole: the beginning of a secret is not recognised."""
         for secret in self._secrets:
-            if len(secret) > 3:
-                text = text.replace(secret, HIDDEN)
+            text = text.replace(secret, HIDDEN)
         return text
 
     # --- many at a time ------------------------------------------------------------------------------------------
@@ -315,14 +330,10 @@ def _seconds(text: str) -> float:
         return 0.0
 
 
-def _said(status: int, content: bytes) -> str:
-    """What an error's body says to people."""
-    try:
-        body = loads(content)
-    except ValueError:
-        body = None
-    if isinstance(body, dict) and body.get("message"):
-        return str(body["message"])[:300]
-    if 300 <= status < 400:
-        return "redirected: is this Grafana's address, with its scheme and path?"
-    return content.decode(errors="replace").strip()[:100]
+def _forms(secret: str) -> set[str]:
+    """How a secret may stand in an answer: as it is, without blanks around it, and within JSON as Grafana and others write it."""
+    found = {secret, secret.strip()}
+    for text in (*found,):
+        plain = json.dumps(text, ensure_ascii=False)[1:-1]
+        found |= {json.dumps(text)[1:-1], plain, plain.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"})}
+    return found

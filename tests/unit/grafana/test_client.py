@@ -84,6 +84,33 @@ def test_what_does_not_pass_is_not(status: int, kind: type[ApiError]) -> None:
         assert caught.value.status == status and len(server.asked) == 1 and SECRET not in str(caught.value)
 
 
+AWKWARD = 'p"\\w <é>&\n'
+
+
+@pytest.mark.parametrize("secret", [SECRET, AWKWARD])
+@pytest.mark.parametrize("form", ["message", "text", "json", "json of Go", "nested"])
+def test_no_part_of_a_secret_is_in_an_error(secret: str, form: str) -> None:
+    """Wherever it would have been cut."""
+    go = json.dumps(secret, ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    bodies = {
+        "message": lambda before: json.dumps({"message": f"{before}{secret}"}),
+        "text": lambda before: f"{before}{secret}",
+        "json": lambda before: json.dumps({"x": before, "settings": secret}),
+        "json of Go": lambda before: f'{{"x": "{before}", "settings": {go}}}',
+        "nested": lambda before: json.dumps({"message": f"{before}{json.dumps({'settings': secret})}"}),
+    }
+    for length in (*range(60, 101, 3), *range(270, 301, 3)):
+        answer = Answer(bodies[form]("." * length).encode(), 400)
+        with (
+            serve(in_turn(answer)) as server,
+            Client(Connection(server.url, token="another one"), [secret]) as one,
+            pytest.raises(ApiError) as caught,
+        ):
+            one.write("POST", "/x", {})
+        said = str(caught.value)
+        assert not any(part in said for part in (secret[:4], json.dumps(secret)[1:5], "\\u003c", "\\u00e9")), said
+
+
 def test_gives_up_with_the_last_word() -> None:
     with serve(in_turn(Answer(b'{"message": "not now"}', 503))) as server, client(server.url) as one:
         with pytest.raises(ApiError, match="503 not now"):
