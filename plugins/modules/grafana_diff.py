@@ -12,6 +12,7 @@ author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Lists what was added, changed and removed in Grafana since a tree was written. Changes nothing.
   - Compares what the tree was exported with, within what is chosen here. Values of secrets cannot be compared, only which ones are set.
+  - What the export could not read is in no tree, and is not taken for something that was added.
   - For a tree of all organisations the user has to be a server administrator, unless O(organisations) names those that are meant.
 attributes:
   check_mode:
@@ -90,6 +91,22 @@ organisations_removed:
   returned: success
   type: list
   elements: str
+warnings:
+  description: What people should know about the comparison, for instance directories of the tree that are of no known kind.
+  returned: when there is anything
+  type: list
+  elements: str
+problems:
+  description: Data sources that O(datasource_map) names and Grafana has not, and inputs without a value. Nothing was compared.
+  returned: when there are any
+  type: list
+  elements: str
+  sample: ["Main Org.: datasource_map: Grafana has no data source 'metrics'"]
+failures:
+  description: Objects of Grafana that could not be read.
+  returned: when there are any
+  type: list
+  elements: dict
 error:
   description: Name of the type of error.
   returned: failure
@@ -117,6 +134,8 @@ def main() -> None:
     except GrafanaError as error:
         module.fail_json(msg=str(error), **options.failed(error))
     result = options.drifted(found)
+    for warning in result.pop("warnings"):
+        module.warn(warning)
     if module._diff:
         result["diff"] = options.diffs(found, towards_tree=False)
     module.exit_json(changed=False, **result)

@@ -229,7 +229,8 @@ def _diff(client: Client, parsed: argparse.Namespace, given: Json, line: Line) -
             rows.append(f"{word:8} {one['kind']} {'/'.join(part for part in (one['folder'], one['name']) if part)}")
     if parsed.diff:
         rows += [plan.diff(change, towards_tree=False) for plan, change in result.changes()]
-    return (DIFFERS if plain["drifted"] else 0), plain, "\n".join(rows or ["no difference"])
+    text = "\n".join([*(f"warning: {warning}" for warning in result.warnings), *(rows or ["no difference"])])
+    return (DIFFERS if plain["drifted"] else 0), plain, text
 
 
 _COMMANDS = {"export": _export, "import": _import, "diff": _diff}

@@ -96,10 +96,10 @@ class Incomplete(GrafanaError):
 
 
 class Blocked(GrafanaError):
-    """The tree cannot be brought into this Grafana as asked. Nothing was written. problems: a sentence each."""
+    """The tree cannot be brought into this Grafana, or compared with it, as asked. what: came of it. problems: a sentence each."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("nothing was written: " + "; ".join(problems))
+    def __init__(self, problems: Sequence[str], what: str = "nothing was written") -> None:
+        super().__init__(f"{what}: {'; '.join(problems)}")
         self.problems = list(problems)
 
 

@@ -103,10 +103,13 @@ def _plan(client: Client, tree: Tree, request: Request) -> Imported:
 def compare(client: Client, root: Path, request: Request) -> Imported:
     """The same with organisations that were added, if the tree is of all that there were and all of it is meant.
 
-    With a token nothing is known of others. GrafanaError for a user who may not see them.
+    With a token nothing is known of others. GrafanaError for a user who may not see them. Blocked where it is not known what the tree
+    wants, as a data source that is mapped to is missing, or the value of an input: whatever uses it would differ.
     """
     tree = Tree(root)
     result = _plan(client, tree, request)
+    if unknown := [f"{one.org.name}: {problem}" for one in result.plans for problem in dict.fromkeys(one.desired.problems)]:
+        raise Blocked(unknown, "nothing was compared")
     if tree.whole and not request.wanted and not client.connection.token:
         there = {request.targets.get(name, name) for name in tree.organisations}
         result.beyond = sorted(organisations.every(client).keys() - there)

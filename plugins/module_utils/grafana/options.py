@@ -160,7 +160,7 @@ _PLACE = ("organisation", "kind", "key", "name", "folder")
 
 
 def drifted(result: Imported) -> Json:
-    """How Grafana differs from a tree: what was added, changed and removed in it."""
+    """How Grafana differs from a tree: what was added, changed and removed in it, and what people should know about the comparison."""
     differences: dict[str, list[Json]] = {"added": [], "changed": [], "removed": []}
     for plan, change in result.changes():
         action = change.action
@@ -173,6 +173,7 @@ def drifted(result: Imported) -> Json:
         "differences": differences,
         "organisations_added": result.beyond,
         "organisations_removed": result.created,
+        "warnings": result.warnings,
     }
 
 

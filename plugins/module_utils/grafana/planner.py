@@ -370,7 +370,7 @@ class Planner:
         """An object that the tree does not have."""
         if not self.choices.prune or not kind.prunable or not self._beyond(kind.name, live):
             return
-        if live.key in self._spared(kind.name):
+        if live.key in self._spared(kind.name) or self.branch.lacks(kind, live):
             return
         change = Change(DELETE, kind.name, live.key, live.name, None, *_packed(live))
         reason = live.locked

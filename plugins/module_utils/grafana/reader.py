@@ -14,7 +14,7 @@ from .canonical import Json, sha256
 from .errors import TreeError
 from .folder_tree import Folder, Folders
 from .kinds import DEFAULT, KINDS
-from .kinds.base import Item
+from .kinds.base import Item, Kind
 from .selection import Selection
 from .tree import files, read_json, read_manifest
 
@@ -97,6 +97,11 @@ class Branch:
     def unread(self, kind: str) -> set[str]:
         """Keys of the objects of a kind that the export could not read; ``*`` where it is the whole kind."""
         return {str(one.get("key")) for one in self.failures if one.get("kind") == kind}
+
+    def lacks(self, kind: Kind, live: Item) -> bool:
+        """Whether an object of Grafana may be missing here only because the export could not read it."""
+        names = {str(one.get("name")) for one in self.failures if one.get("kind") == kind.name} if kind.shares_names else set()
+        return bool(self.unread(kind.name) & {live.key, "*"}) or live.name in names
 
     @cached_property
     def selection(self) -> Selection:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana import cli, importer, options
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana.client import Client, Connection
-from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import GrafanaError
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana.errors import Blocked, GrafanaError
+
+from tests.unit.plays import Play
 
 from .small import DEFAULTS, Grafana, Org, running
 
@@ -61,3 +63,72 @@ def test_a_tree_of_some_organisations(grafana: Grafana, tmp_path: Path) -> None:
     grafana.export(tmp_path / "tree", {}, "main")
     assert "all_organisations" not in json.loads((tmp_path / "tree" / "manifest.json").read_text())
     assert not grafana.drift(tmp_path / "tree")["drifted"]
+
+
+@pytest.fixture
+def moved(grafana: Grafana, tmp_path: Path) -> Path:
+    """The tree of a Grafana whose data source has another uid now, as have the dashboards that use it."""
+    grafana.main.source("metrics", "Metrics")
+    grafana.main.dashboard("d", "d", panels=[{"datasource": {"uid": "metrics"}}])
+    grafana.export(tmp_path / "tree")
+    (tmp_path / "tree" / "main" / "panels").mkdir()
+    (tmp_path / "tree" / "main" / "panels" / "x.json").write_text("{}")
+    grafana.main.sources.clear()
+    grafana.main.source("prod", "Prod")
+    grafana.main.dashboard("d", "d", panels=[{"datasource": {"uid": "prod"}}])
+    return tmp_path / "tree"
+
+
+WARNING = "main/panels is of no known kind and was not looked at"
+TYPO = "main: datasource_map: Grafana has no data source 'Pord'"
+
+
+def test_a_data_source_that_is_not_there_is_no_drift(
+    grafana: Grafana, moved: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = grafana.drift(moved, datasource_map={"metrics": "prod"})
+    assert not found["drifted"] and found["warnings"] == [f"main: {WARNING}"]
+    with pytest.raises(Blocked, match="nothing was compared") as caught:
+        grafana.drift(moved, datasource_map={"metrics": "Pord"})
+    assert caught.value.problems == [TYPO]
+    monkeypatch.setenv("GRAFANA_PASSWORD", "secret")
+    command = ["diff", str(moved), "--url", grafana.url, "--user", "admin", "--datasource-map"]
+    assert cli.main([*command, "metrics=prod"]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"warning: main: {WARNING}", "no difference"]
+    assert cli.main([*command, "metrics=Pord"]) == cli.FAILED and TYPO in capsys.readouterr().err
+
+
+def test_an_input_without_a_value_is_no_drift(grafana: Grafana, tmp_path: Path) -> None:
+    tree = tmp_path / "tree" / "main" / "dashboards"
+    tree.mkdir(parents=True)
+    inputs = [{"name": "DS", "type": "constant", "label": "x"}]
+    (tree / "d.json").write_text(json.dumps({"uid": "d", "title": "d", "__inputs": inputs, "tags": ["${DS}"]}))
+    with pytest.raises(Blocked, match="input DS has no value"):
+        grafana.drift(tmp_path / "tree")
+    assert grafana.drift(tmp_path / "tree", inputs={"DS": "x"})["drifted"]
+
+
+def test_what_the_export_could_not_read_was_not_added(grafana: Grafana, tmp_path: Path) -> None:
+    grafana.main.dashboard("b", "b")
+    grafana.main.folder("f", "f")
+    grafana.main.group("f", "g", "r1")
+    grafana.main.answers["/api/playlists"] = [{"uid": "p", "name": "on the wall"}]
+    grafana.main.answers["/api/playlists/p"] = {"uid": "p", "name": "on the wall", "interval": "5m", "items": []}
+    for path in ("/api/dashboards/uid/b", "/api/playlists/p", "/api/v1/provisioning/alert-rules"):
+        grafana.refused["GET", path] = 403
+    grafana.export(tmp_path / "tree", keep_going=True)
+    grafana.refused.clear()
+    assert not grafana.drift(tmp_path / "tree")["drifted"]
+    grafana.main.dashboard("c", "c")
+    assert [one["key"] for one in grafana.drift(tmp_path / "tree")["differences"]["added"]] == ["c"]
+
+
+def test_the_module(grafana: Grafana, moved: Path, play: Play) -> None:
+    given = {"url": grafana.url, "user": "admin", "password": "secret", "src": str(moved)}
+    tasks = [
+        {"name": target, "monitoring.ha.grafana_diff": {**given, "datasource_map": {"metrics": target}}, "ignore_errors": True}
+        for target in ("Prod", "Pord")
+    ]
+    played = play.run(tasks)
+    assert WARNING in str(played.result("Prod")["warnings"]) and not played.result("Prod")["drifted"]
+    assert played.message("Pord") == f"nothing was compared: {TYPO}" and played.results["Pord"]["problems"] == [TYPO]
