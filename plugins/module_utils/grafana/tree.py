@@ -61,6 +61,7 @@ class Writer:
         except OSError as error:
             raise TreeError(f"{dest}: {error.strerror}") from error
         self.digests: dict[str, str] = {}
+        self._directories: set[str] = set()
 
     def __enter__(self) -> Writer:
         return self
@@ -73,10 +74,12 @@ class Writer:
         if path in self.digests:
             raise TreeError(f"{path}: two objects have the same file")
         self.digests[path] = sha256(content)
-        target = self.staged / path
+        directory = path.rpartition("/")[0]
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            if directory not in self._directories:
+                (self.staged / directory).mkdir(parents=True, exist_ok=True)
+                self._directories.add(directory)
+            (self.staged / path).write_bytes(content)
         except OSError as error:
             raise TreeError(f"{path}: {error.strerror}") from error
 
