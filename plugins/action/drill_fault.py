@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
         given = its.get("given") or {}
         host = str(given.get("host") or (task_vars or {}).get("inventory_hostname"))
         if fault == "power_cut":
-            result = self._power(given, state)
+            result = self._power(given, state, (task_vars or {})["hostvars"][host])
         else:
             arguments = {"state": state, "fault": fault, "given": given, "deadline": int(its.get("deadline", 300))}
             if fault == "certificate_expired" and state == "present":
@@ -50,11 +51,13 @@ class ActionModule(ActionBase):
                 record.event(Path(str(its["directory"])), result["at"], what, host)
         return result
 
-    def _power(self, given: dict[str, Any], state: str) -> dict[str, Any]:
-        """Run the inventory's command on the controller."""
-        command = str(given.get("off" if state == "present" else "on") or "")
+    def _power(self, given: dict[str, Any], state: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the inventory's command, one of the host's variables, on the controller."""
+        name = f"drill_power_{'off' if state == 'present' else 'on'}"
+        command = str(variables.get(name) or "")
         if not command:
-            return {"changed": False, "unsupported": "" if state == "absent" else "drill_power_off says no command for it"}
+            return {"changed": False, "unsupported": "" if state == "absent" else f"{name} says no command for it"}
+        name = f"{name} of {given['host']}"
         if self._task.check_mode:
             return {"changed": True, "unsupported": ""}
         watched = [its for its in given.get("answers") or () if state == "present" and https.connects(its)][:2]
@@ -65,12 +68,14 @@ class ActionModule(ActionBase):
             ["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=POWER, check=False
         )
         if done.returncode:
-            return {"failed": True, "msg": f"{command}: {' '.join((done.stderr or done.stdout).split())[:300] or done.returncode}"}
+            # The command itself may hold a password, and a shell repeats it in what it complains about.
+            said = (done.stderr or done.stdout).replace(command, name)
+            return {"failed": True, "msg": f"{name}: {' '.join(said.split())[:300] or done.returncode}"}
         # A command may end before it has worked, and one that has no effect is no failure that could be measured.
         end = time.monotonic() + POWER
         while answering := [its for its in watched if https.connects(its)]:
             last = time.monotonic()
             if last > end:
-                return {"failed": True, "msg": f"{command}: ended well, and {POWER} s later {answering[0]} still answers"}
+                return {"failed": True, "msg": f"{name}: ended well, and {POWER} s later {answering[0]} still answers"}
             time.sleep(0.1)
         return {"changed": True, "unsupported": "", "ago": time.monotonic() - last}

@@ -25,7 +25,8 @@ def endpoints(
     login = {"user": user, "password": str(users[user])} if user else {}
     hosts = sorted({h for c in COMPONENTS.values() for h in topology.members(c, groups)}, key=list(groups["all"]).index)
     found: dict[str, Any] = {
-        "ca": f"{pki}/ca.pem",
+        # What it trusts is the whole of it, whoever the authority is.
+        "ca": f"{pki}/hosts/controller/ca.pem",
         "client": {"certificate": f"{pki}/hosts/controller/host.pem", "key": f"{pki}/hosts/controller/host.key"},
         "vip": str(of("load_balancer", "ha_virtual_address", default="")),
         "hosts": {host: {"address": topology.host_address(host, hostvars[host])} for host in hosts},
@@ -37,6 +38,7 @@ def endpoints(
     if "s3" in fronts:
         found["object_store"] = {
             "url": fronts["s3"]["url"],
+            "region": str(of("object_store", "object_store_region", default="garage")),
             "bucket": str(of("thanos_sidecar", "thanos_s3_bucket", default="thanos")),
             "access_key": str(of("thanos_sidecar", "thanos_s3_access_key", default="")),
             "secret_key": str(of("thanos_sidecar", "thanos_s3_secret_key", default="")),
@@ -84,7 +86,8 @@ def table(
             if front["mode"] == "tcp" or front["own_login"]:
                 who = "as one of its own users"
             lines.append(f"  {front['title']:36} {front['url']:32} {who}")
-    lines.append(f"  Authority to trust                   {pki}/ca.pem")
+    authority = next((str(its["pki_ca"]) for its in map(hostvars.get, groups.get("all", [])) if its and its.get("pki_ca")), f"{pki}/ca.pem")
+    lines.append(f"  Authority to trust                   {authority}")
     if away:
         lines.append(f"Not as the inventory says: {', '.join(away)}; could not be reached, or failed. Run this again for them.")
     return lines

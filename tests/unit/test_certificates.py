@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import ssl
 import stat
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates
 from ansible_collections.monitoring.ha.plugins.module_utils.certificates import CertificateError, Issued, Settings, Wanted
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
@@ -17,6 +19,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils.https import Client,
 from tests.unit.identities import Site
 from tests.unit.plays import Play
 from tests.unit.servers import serve, texts
+from tools.steps import ROOT
 
 NOW = datetime.now(certificates.UTC)
 MON1 = Wanted("mon1", ("mon1", "192.0.2.11", "127.0.0.1", "localhost"))
@@ -290,3 +293,36 @@ def test_without_the_controllers_identity_members_are_closed(tmp_path: Path) -> 
     ensure(tmp_path, Wanted("server", MON1.names))
     with serve(texts({"/": "well"}), Site(tmp_path).context()) as server, pytest.raises(Unanswered):
         Client("127.0.0.1", server.port, str(tmp_path / "ca.pem")).text("/")
+
+
+@pytest.mark.parametrize("own_identity", [False, True])
+def test_with_an_authority_of_ones_own_the_controller_looks_at_the_stack_all_the_same(
+    play: Play, tmp_path: Path, own_identity: bool
+) -> None:
+    wanted = own(tmp_path / "corporate", ("::1", "192.0.2.1", *MON1.names))
+    role = yaml.safe_load((ROOT / "roles" / "pki" / "tasks" / "main.yml").read_text(encoding="utf-8"))
+    variables = {
+        name: yaml.safe_load((ROOT / "roles" / "pki" / name / "main.yml").read_text(encoding="utf-8")) for name in ("defaults", "vars")
+    }
+    host = {
+        **{"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ha_address": "192.0.2.1"},
+        **{"pki_certificate": wanted.certificate, "pki_key": wanted.key},
+    }
+    given = {
+        **variables["defaults"],
+        **variables["vars"],
+        "pki_ca": str(tmp_path / "corporate" / "ca.pem"),
+        "pki_directory": str(tmp_path / "pki"),
+    }
+    for name in ("pki_certificate", "pki_key", "pki_address"):
+        del given[name]
+    if own_identity:
+        person = own(tmp_path / "corporate", ("people.example.org",), "controller")
+        given |= {"pki_controller_certificate": person.certificate, "pki_controller_key": person.key}
+    inventory = {"all": {"hosts": {"mon1": host}, "children": {"prometheus": {"hosts": {"mon1": {}}}}}}
+    done = play.site([{"hosts": "all", "gather_facts": False, "tasks": role[:1]}], inventory=inventory, variables=given)
+    assert done.code == 0, done.said
+    controller = tmp_path / "pki" / "hosts" / "controller"
+    expected = person.certificate if own_identity else wanted.certificate
+    assert (controller / "host.pem").read_bytes() == Path(expected).read_bytes()
+    assert (controller / "ca.pem").read_bytes() == (tmp_path / "corporate" / "ca.pem").read_bytes()

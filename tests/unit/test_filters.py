@@ -115,7 +115,10 @@ def test_the_summary_for_programs() -> None:
     assert found["query"] == {"url": "https://192.0.2.100:9090", "user": "admin", "password": "open-sesame"}
     assert list(found["hosts"]) == ["lb1", "mon1", "mon2"]
     assert [replica["url"] for replica in found["prometheus"]] == ["https://192.0.2.2:9090", "https://192.0.2.3:9090"]
-    assert (found["ca"], found["vip"], found["object_store"]["secret_key"]) == ("/pki/ca.pem", "192.0.2.100", "hidden")
+    assert (found["ca"], found["vip"], found["object_store"]["secret_key"]) == ("/pki/hosts/controller/ca.pem", "192.0.2.100", "hidden")
+    assert found["object_store"]["region"] == "garage"
+    told = summary.table(GROUPS, {**HOSTVARS, "mon1": {**HOSTVARS["mon1"], "pki_ca": "/own/ca.pem"}}, "/pki")
+    assert told[-1].endswith(" /own/ca.pem") and summary.table(GROUPS, HOSTVARS, "/pki")[-1].endswith(" /pki/ca.pem")
     assert "alertmanager" not in found
 
 

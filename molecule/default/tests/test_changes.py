@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -82,6 +83,29 @@ def test_what_is_refused_changes_nothing_and_is_named(stack: Stack, case: str) -
     for message in done.failures:
         assert all(word in message for word in named), message
     assert done.failures and (trees(stack), units(stack)) == before
+
+
+def test_a_certificate_of_ones_own_is_for_who_comes_by_its_name(stack: Stack) -> None:
+    name, path = "monitoring.example.org", "/etc/haproxy/people.pem"
+    make = f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN={name} -addext subjectAltName=DNS:{name} -keyout {path}.key -out {path}"
+    for host in stack.hosts:
+        stack.run(host, f"{make} 2>/dev/null && cat {path}.key >> {path} && chmod 600 {path}")
+    variables = {"haproxy_certificate": path}
+    try:
+        done = play("site", "--tags", "edge", variables=variables)
+        assert done.code == 0 and done.changed == {host: ["Configuration", "Service"] for host in stack.hosts}, done.output
+        front = urlsplit(stack.endpoints["query"]["url"]).netloc
+        shown = f"openssl s_client -connect {front} %s </dev/null 2>/dev/null | openssl x509 -noout -subject"
+        by_name, by_address = (stack.run("mon1", shown % how) for how in (f"-servername {name}", "-noservername"))
+        assert name in by_name and name not in by_address
+        # Whoever comes by the address, as everything of the stack does, believes the stack's authority.
+        assert stack.query("count(up)")
+        verified = play("verify", variables=variables)
+        assert verified.code == 0, verified.output
+    finally:
+        assert play("site", "--tags", "edge").code == 0
+        for host in stack.hosts:
+            stack.run(host, f"rm {path} {path}.key")
 
 
 def test_a_second_run_needs_no_network_and_changes_nothing(stack: Stack, tmp_path: Any) -> None:

@@ -198,7 +198,7 @@ def look(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     )
     if moves:
         say(f"{situation.holder} holds the virtual address and leads the database: the address is moved away first")
-    return {"faults": made, "move": situation.holder if moves else "", "unit": COMPONENTS["keepalived"].unit}
+    return {"faults": faults_of.shown(made), "move": situation.holder if moves else "", "unit": COMPONENTS["keepalived"].unit}
 
 
 def obstacles(case: Case, made: Sequence[Mapping[str, Any]], situation: failures.Situation, stack: Stack, options: Options) -> list[str]:
@@ -251,7 +251,7 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     (directory / "case.json").write_text(json.dumps(whom), encoding="utf-8")
     time.sleep(BEFORE)
     say(f"{case.failure.title}: {', '.join(hosts)}, for {case.failure.seconds:g} s")
-    return {"run": True, "faults": made, "directory": str(directory), "deadline": int(case.failure.seconds) + DEADLINE}
+    return {"run": True, "faults": faults_of.shown(made), "directory": str(directory), "deadline": int(case.failure.seconds) + DEADLINE}
 
 
 def broken_off(stack: Stack, options: Options, error: Exception) -> None:

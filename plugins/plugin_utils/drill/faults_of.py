@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -88,6 +88,11 @@ def faults(failure: Failure, hosts: Sequence[str], stack: Stack, stage: bool) ->
         fault = "sysrq" if its.get("off") == SYSRQ else failure.do
         found.append({"host": host, "fault": fault, "given": its, "unsupported": unsupported(failure, host, its, stack)})
     return found
+
+
+def shown(made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same for Ansible to see and show: without commands, which may hold a password."""
+    return [{**its, "given": {name: value for name, value in its["given"].items() if name not in ("off", "on")}} for its in made]
 
 
 def marked(stack: Stack) -> list[str]:

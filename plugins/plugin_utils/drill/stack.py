@@ -54,7 +54,7 @@ class Stack:
 
     @property
     def virtual(self) -> str:
-        return str(self.of_member("load_balancer", "ha_virtual_address", ""))
+        return topology.canonical(self.of_member("load_balancer", "ha_virtual_address", ""))
 
     def members(self, component: str) -> list[str]:
         return topology.members(COMPONENTS[component], self.groups)

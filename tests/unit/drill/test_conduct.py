@@ -163,17 +163,31 @@ def test_a_power_cut_is_one_only_when_nothing_answers_any_more(monkeypatch: pyte
     action: Any = SimpleNamespace(_task=SimpleNamespace(check_mode=False))
 
     def cut(command: str, answers: list[str]) -> dict[str, Any]:
-        return drill_fault.ActionModule._power(action, {"off": command, "answers": answers}, "present")
+        given = {"host": "mon1", "answers": answers}
+        return drill_fault.ActionModule._power(action, given, "present", {"drill_power_off": command})
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        assert cut("true", [address])["msg"] == f"true: ended well, and 1 s later {address} still answers"
+        assert cut("true", [address])["msg"] == f"drill_power_off of mon1: ended well, and 1 s later {address} still answers"
         begun = time.monotonic()
         threading.Timer(0.5, server.close).start()
         done = cut("true", [address])
     # It counts from when it was gone, not from when that was asked for.
     assert done["changed"] and time.monotonic() - begun - done["ago"] == pytest.approx(0.5, abs=0.3)
     assert "nothing on the host answers" in cut("true", [address])["msg"]
+
+
+def test_the_holder_is_known_however_its_address_is_written() -> None:
+    its = stack(ha_virtual_address="2001:DB8:0::10")
+    assert its.virtual == "2001:db8::10" and its.situation({"mon2": "active\n2: eth0 inet6 2001:db8::10/64 scope global"}).holder == "mon2"
+
+
+def test_a_command_for_the_power_may_hold_a_password() -> None:
+    action: Any = SimpleNamespace(_task=SimpleNamespace(check_mode=False))
+    done = drill_fault.ActionModule._power(action, {"host": "mon1"}, "absent", {"drill_power_on": "no-such-tool -P S3cret"})
+    assert done["msg"].startswith("drill_power_on of mon1: ") and "not found" in done["msg"] and "S3cret" not in done["msg"]
+    shown = faults_of.shown([{"host": "mon1", "fault": "power_cut", "given": {"host": "mon1", "off": "x", "on": "y", "answers": []}}])
+    assert shown == [{"host": "mon1", "fault": "power_cut", "given": {"host": "mon1", "answers": []}}]
 
 
 def test_power_is_cut_by_the_inventorys_commands_or_not_at_all() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -365,3 +367,26 @@ def test_a_connection_is_kept_through_refusals_and_made_anew_when_it_is_gone(sta
     # To make the table, to write, to write again, to look, and to tidy up.
     assert Driver.opened == 5
     assert {one.detail for one in found.attempts if one.state == "ok"} == {"192.0.2.1"}
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this kernel has no IPv6")
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_pages_arrive_over_either_family(address: str) -> None:
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.append(self.client_address[0].removeprefix("::ffff:"))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            del format, args
+
+    with pages.Receiver(("", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"[{address}]" if ":" in address else address
+        with urllib.request.urlopen(urllib.request.Request(f"http://{host}:{server.server_port}/", b"{}"), timeout=5) as answer:
+            assert answer.status == 204
+        server.shutdown()
+    assert seen == [address]

@@ -27,10 +27,11 @@ def test_what_could_not_be_mended_is_told(play: Play, tmp_path: Path) -> None:
     told = {"name": "Told", "ansible.builtin.debug": {"msg": judged["monitoring.ha.drill"]["unmended"]}, "vars": judged["vars"]}
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     gone = {"ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_connection": "ssh"}
-    inventory = {"all": {"hosts": {"first": local, "on": local, "off": local, "here": local, "gone": gone}}}
     power = {"on": "touch given", "off": "exit 1"}
+    powered = {host: {**local, "drill_power_on": f"cd {tmp_path} && {how}"} for host, how in power.items()}
+    inventory = {"all": {"hosts": {"first": local, **powered, "here": local, "gone": gone}}}
     faults = [
-        *({"host": host, "fault": "power_cut", "given": {"host": host, "on": f"cd {tmp_path} && {how}"}} for host, how in power.items()),
+        *({"host": host, "fault": "power_cut", "given": {"host": host}} for host in power),
         # In this order, as whoever is gone keeps nobody from being mended.
         *({"host": host, "fault": "nothing", "given": {"host": host}} for host in ("gone", "here")),
     ]

@@ -10,6 +10,7 @@ way from a scrape to the receiver is gone.
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -49,6 +50,17 @@ def arrivals(message: Mapping[str, Any], run: str, at: float, sender: str) -> li
     return found
 
 
+class Receiver(ThreadingHTTPServer):
+    """Listens at every address of the controller, of either family."""
+
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
 class Pages(Probe):
     name = "pages"
 
@@ -72,7 +84,8 @@ class Pages(Probe):
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                sender = str(self.client_address[0])
+                # How a socket of both families writes an address of the older one.
+                sender = str(self.client_address[0]).removeprefix("::ffff:")
                 arrived.extend(arrivals(message, run, now(), names.get(sender, sender)))
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
@@ -81,7 +94,7 @@ class Pages(Probe):
             def log_message(self, format: str, *args: Any) -> None:
                 del format, args
 
-        self._server = ThreadingHTTPServer(("", int(self.settings.values["pager_port"])), Handler)
+        self._server = Receiver(("", int(self.settings.values["pager_port"])), Handler)
         self._begun = now()
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         for work, pause in ((self._again, AGAIN), *((lambda member=member: self._look(member), LOOK) for member in self.members)):
