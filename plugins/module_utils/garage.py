@@ -150,6 +150,22 @@ def refuse_alone(api: Api, nodes: Sequence[Node], members: int) -> None:
         )
 
 
+def leaves(role: Mapping[str, Any], remove: Sequence[str]) -> bool:
+    """Whether a role is one of those that are named (ids or names)."""
+    return role["id"] in remove or bool(set(role["tags"]) & set(remove))
+
+
+def refuse_without_data(roles: Sequence[Mapping[str, Any]], nodes: Sequence[Node], remove: Sequence[str]) -> None:
+    """GarageError where a node is new and its host has a place already: its disk may be missing, and another one would be filled."""
+    present, given = {role["id"] for role in roles}, {node.id for node in nodes}
+    # A node that is in use under another name has not lost its data.
+    held = {tag for role in roles if role["id"] not in given and not leaves(role, remove) for tag in role["tags"]}
+    if lost := [node.name for node in nodes if node.id not in present and node.name in held]:
+        have, its = ("has a place", "its disk") if len(lost) == 1 else ("have places", "their disks")
+        remedy = f"mount {its}; or, if the host is a new one, say so with ha_removed_hosts: [{', '.join(lost)}]"
+        raise GarageError(f"{', '.join(lost)} {have} in the layout, but no data of it: {remedy}")
+
+
 def changes(roles: Sequence[Mapping[str, Any]], nodes: Sequence[Node], remove: Sequence[str]) -> list[dict[str, Any]]:
     """What to stage so that the layout has ``nodes`` and no longer has ``remove`` (ids or names)."""
     present = {role["id"]: role for role in roles}
@@ -160,7 +176,7 @@ def changes(roles: Sequence[Mapping[str, Any]], nodes: Sequence[Node], remove: S
             found.append({"id": node.id, **wanted})
     kept = {node.id for node in nodes}
     for role in roles:
-        if role["id"] not in kept and (role["id"] in remove or set(role["tags"]) & set(remove)):
+        if role["id"] not in kept and leaves(role, remove):
             found.append({"id": role["id"], "remove": True})
     return found
 
@@ -170,6 +186,7 @@ def layout(api: Api, nodes: Sequence[Node], remove: Sequence[str], plan: Plan, *
     now = api.get("GetClusterLayout")
     if now["stagedRoleChanges"]:
         raise GarageError("somebody has staged changes of the layout: apply or revert them first (garage layout show)")
+    refuse_without_data(now["roles"], nodes, remove)
     wanted = changes(now["roles"], nodes, remove)
     if not wanted:
         return

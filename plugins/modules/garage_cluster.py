@@ -69,6 +69,7 @@ options:
   remove:
     description:
       - Names or ids of nodes to take out of the layout. Without O(nodes) nothing is taken out, and RV(leaving) says who still holds data.
+      - A new node whose host has a place in the layout already is refused unless that one is named here, as its disk may only be missing.
     type: list
     elements: str
     default: []

@@ -226,6 +226,34 @@ def test_a_lost_node_is_replaced_by_one_of_the_same_name(api: Api, cluster: Clus
     assert ensure(api, nodes=nodes, remove=["mon2"]) == []
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_a_node_that_has_lost_its_data_is_not_taken_in_as_a_further_one(api: Api, cluster: Cluster, check: bool) -> None:
+    ensure(api)
+    fresh = [Node("9" * 64, NODES[1].address, "rack2", 10**9, "mon2"), Node("8" * 64, NODES[2].address, "rack3", 10**9, "mon3")]
+    before = (dict(cluster.roles), cluster.version)
+    words = r"^mon2 has a place in the layout, but no data of it: mount its disk; or, if the host is a new one, say so with "
+    with pytest.raises(GarageError, match=words + r"ha_removed_hosts: \[mon2\]$"):
+        ensure(api, nodes=[NODES[0], fresh[0], NODES[2]], check=check)
+    # Another one that is gone does not speak for it.
+    with pytest.raises(GarageError, match=words + r"ha_removed_hosts: \[mon2\]$"):
+        ensure(api, nodes=[NODES[0], *fresh], remove=["mon3"], check=check)
+    with pytest.raises(GarageError, match=r"^mon2, mon3 have places .* mount their disks; .* ha_removed_hosts: \[mon2, mon3\]$"):
+        ensure(api, nodes=[NODES[0], *fresh], check=check)
+    assert (cluster.roles, cluster.version, cluster.staged) == (*before, [])
+
+
+def test_nodes_keep_their_data_under_other_names(api: Api, cluster: Cluster) -> None:
+    ensure(api)
+    renamed = Node(NODES[1].id, NODES[1].address, "rack2", 10**9, "mon4")
+    nodes = [NODES[0], renamed, NODES[2], Node("9" * 64, "192.0.2.19:3901", "rack2", 10**9, "mon2")]
+    ensure(api, nodes=nodes)
+    assert {role["id"]: role["tags"] for role in cluster.roles.values()} == {node.id: [node.name] for node in nodes}
+    # One that was taken in beside its former self, as its disk was missing, is in use all the same.
+    former = {**cluster.roles[renamed.id], "id": "7" * 64, "tags": ["mon2"]}
+    cluster.roles["7" * 64] = former
+    assert ensure(api, nodes=nodes) == []
+
+
 def test_nodes_that_leave_hold_data_until_they_are_empty(api: Api, cluster: Cluster) -> None:
     ensure(api, nodes=MANY)
     # What those that stay have is where it belongs.
