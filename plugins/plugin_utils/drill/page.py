@@ -157,7 +157,7 @@ def overview(run: Run, history: Sequence[Mapping[str, Any]]) -> str:
         worst = max((its for its in result.figures if its["name"] == "outage"), key=lambda its: float(its["value"]), default=None)
         longest = f"{worst['probe']} {number(worst['value'], 's')}" if worst else ""
         link = f'<a href="#{escape(anchor(result))}">{escape(result.name)}</a>'
-        rows.append([link, verdict(result.state), longest, spark(report.trend(history, result.name))])
+        rows.append([link, verdict(result.state), longest, spark(report.trend(history, result.name, run.cluster))])
     return table(("failure", "verdict", "longest outage", "trend"), rows)
 
 

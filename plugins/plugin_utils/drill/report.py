@@ -8,6 +8,7 @@ import json
 import os
 import statistics
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +23,17 @@ State = Literal["passed", "failed", "not run", "error"]
 #: Runs that the trend shows.
 TREND = 30
 HISTORY = "history.jsonl"
+#: Figures that a drill has only when there is something to tell: a repetition without one has a 0.
+TOLD_WHEN_THERE = {
+    "acknowledged writes not looked at",
+    "attempts missing",
+    "data not looked at",
+    "errors before",
+    "pages with a replica's label",
+    "seconds not looked at",
+    "stale answers",
+    "wrong answers",
+}
 
 
 @dataclass
@@ -124,28 +136,37 @@ def key(figure: Mapping[str, Any]) -> str:
 
 
 def summary(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """Median and worst of each outage over the repetitions of a drill, and how often it was kept."""
+    """Median and worst of each figure over the repetitions of a drill, and how often it was kept; without what was 0 in all of them.
+
+    Outages, and what was lost, are told in any case.
+    """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     titles: dict[str, str] = {}
-    for result in results:
+    judged = [result for result in results if result.state in ("passed", "failed")]
+    runs = Counter(result.name for result in judged)
+    for result in judged:
         titles[result.name] = result.title
-        for figure in result.figures if result.state in ("passed", "failed") else ():
-            if figure["name"] == "outage" or figure["value"] or figure["name"].endswith("lost"):
-                groups.setdefault((result.name, key(figure)), []).append(figure)
+        for figure in result.figures:
+            groups.setdefault((result.name, key(figure)), []).append(figure)
     return [
-        {
-            "name": name,
-            "title": titles[name],
-            "figure": figure,
-            "unit": its[0]["unit"],
-            "limit": its[0]["limit"],
-            "median": round(statistics.median(float(one["value"]) for one in its), 2),
-            "worst": max(float(one["value"]) for one in its),
-            "runs": len(its),
-            "kept": sum(bool(one["passed"]) for one in its),
-        }
+        {"name": name, "title": titles[name], "figure": figure, **spread(its, runs[name])}
         for (name, figure), its in groups.items()
+        if its[0]["name"] == "outage" or its[0]["name"].endswith("lost") or any(one["value"] for one in its)
     ]
+
+
+def spread(its: Sequence[Mapping[str, Any]], runs: int) -> dict[str, Any]:
+    """Median, worst and more of one figure. its: the figure in the runs that have it."""
+    absent = runs - len(its) if its[0]["name"] in TOLD_WHEN_THERE else 0
+    values = [float(one["value"]) for one in its] + [0.0] * absent
+    return {
+        "unit": its[0]["unit"],
+        "limit": its[0]["limit"],
+        "median": round(statistics.median(values), 2),
+        "worst": max(values),
+        "runs": len(values),
+        "kept": sum(bool(one["passed"]) for one in its) + absent,
+    }
 
 
 def counts(results: Iterable[Result]) -> dict[str, int]:
@@ -211,9 +232,10 @@ def strain(entry: Mapping[str, Any]) -> float:
     return max(shares, default=0.0)
 
 
-def trend(entries: Iterable[Mapping[str, Any]], name: str) -> list[tuple[float, float, str]]:
-    """(moment, strain, state) of the last runs of a drill."""
-    mine = [(float(its["at"]), strain(its), str(its["state"])) for its in entries if its["name"] == name]
+def trend(entries: Iterable[Mapping[str, Any]], name: str, cluster: str) -> list[tuple[float, float, str]]:
+    """(moment, strain, state) of the last runs of a drill on a cluster. Lines that say of no cluster count for any."""
+    own = [its for its in entries if its["name"] == name and its.get("cluster", cluster) == cluster]
+    mine = [(float(its["at"]), strain(its), str(its["state"])) for its in own]
     return mine[-TREND:]
 
 

@@ -69,7 +69,5 @@ def run() -> Run:
 
 
 def history() -> list[dict[str, Any]]:
-    return [
-        {"at": START + n * 86400, "name": "haproxy_hung", "state": "passed", "figures": {"query outage": [n, 5]}, "cluster": "failover"}
-        for n in range(5)
-    ]
+    about = {"cluster": "failover & more", "name": "haproxy_hung", "state": "passed"}
+    return [{"at": START + n * 86400, **about, "figures": {"query outage": [n, 5]}} for n in range(5)]

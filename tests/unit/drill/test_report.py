@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import report
+import pytest
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import judge, report
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.judge import Figure
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, Ledger
 
 from tests.unit.drill.results import START, result, run
@@ -20,6 +23,44 @@ def test_a_missed_promise_is_a_sentence() -> None:
 def test_repetitions_have_a_median_and_a_worst() -> None:
     (its,) = [one for one in report.summary(run().results) if one["figure"] == "query outage"]
     assert (its["name"], its["median"], its["worst"], its["limit"], its["runs"], its["kept"]) == ("haproxy_hung", 2.5, 9, 5, 3, 2)
+
+
+def repeated(*figures: Figure | None) -> list[dict[str, Any]]:
+    """The summary of a drill that had an outage of a second in each of its runs, and these beside; None: nothing beside."""
+    outage = Figure("query", "outage", 1, 5, "s")
+    runs = [[outage, *([figure] if figure else [])] for figure in figures]
+    made = [report.Result("x", "X", "passed", figures=[figure.as_dict() for figure in its]) for its in runs]
+    made.append(report.Result("x", "X", "error", figures=[Figure("query", "tail errors", 99, 0).as_dict()]))
+    return [its for its in report.summary(made) if its["figure"] != "query outage"]
+
+
+def told(its: dict[str, Any]) -> tuple[str, float, float, int, int]:
+    return its["figure"], its["median"], its["worst"], its["runs"], its["kept"]
+
+
+def test_repetitions_in_which_all_was_well_count_as_others_do() -> None:
+    (its,) = repeated(*(Figure("query", "tail errors", value, 0) for value in (0, 0, 3, 0, 1)))
+    assert told(its) == ("query tail errors", 0, 3, 5, 3)
+    (its,) = repeated(*(Figure("query", "tail errors", value, 0) for value in (0, 0, 0, 0, 7)))
+    assert told(its) == ("query tail errors", 0, 7, 5, 4)
+    # What is told only when it is there was 0 in the others.
+    (its,) = repeated(None, Figure("query", "errors before", 2, 0), None, None, Figure("query", "errors before", 4, 0))
+    assert told(its) == ("query errors before", 0, 4, 5, 3)
+    # Nobody knows what a run without data would have had of others.
+    (its,) = repeated(None, Figure("metrics", "holes", 2, 0))
+    assert told(its) == ("metrics holes", 2, 2, 1, 0)
+
+
+def test_what_was_never_there_is_not_in_the_summary_unless_it_is_what_drills_are_about() -> None:
+    assert repeated(*(Figure("query", "tail errors", 0, 0) for _ in range(3))) == []
+    (its,) = repeated(*(Figure("database", "acknowledged writes lost", 0, 0) for _ in range(3)))
+    assert told(its) == ("database acknowledged writes lost", 0, 0, 3, 3)
+
+
+@pytest.mark.parametrize("name", sorted(report.TOLD_WHEN_THERE))
+def test_what_is_told_when_it_is_there_is_called_so_by_the_judge(name: str) -> None:
+    said = Path(judge.__file__).read_text(encoding="utf-8")
+    assert f'"{name}"' in said or f'f"{{state}} {name.removeprefix("wrong ").removeprefix("stale ")}"' in said
 
 
 def test_the_whole_report_is_json() -> None:
@@ -58,8 +99,22 @@ def test_the_history_grows_and_outlives_a_broken_line(tmp_path: Path) -> None:
         file.write('{"at": 1, "na')
         file.write("\n")
     assert len(report.remember(tmp_path, run())) == 6
-    assert report.trend(first, "haproxy_hung") == [(START, 0.3, "passed"), (START, 0.5, "passed"), (START, 1.8, "failed")]
-    assert report.trend(first, "other") == []
+    curve = [(START, 0.3, "passed"), (START, 0.5, "passed"), (START, 1.8, "failed")]
+    assert report.trend(first, "haproxy_hung", "failover & more") == curve
+    assert report.trend(first, "other", "failover & more") == []
+
+
+def test_each_cluster_has_its_own_trend(tmp_path: Path) -> None:
+    report.remember(tmp_path, run())
+    other = run()
+    other.cluster = "another"
+    other.results = other.results[2:]
+    both = report.remember(tmp_path, other)
+    assert [strain for _at, strain, _state in report.trend(both, "haproxy_hung", "failover & more")] == [0.3, 0.5, 1.8]
+    assert [strain for _at, strain, _state in report.trend(both, "haproxy_hung", "another")] == [1.8]
+    # Lines that say nothing of it.
+    older = [{key: value for key, value in both[0].items() if key != "cluster"}, *both]
+    assert [strain for _at, strain, _state in report.trend(older, "haproxy_hung", "another")] == [0.3, 1.8]
 
 
 def test_a_row_of_the_time_line_has_its_outages() -> None:
