@@ -12,7 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, watch
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 
 display = Display()
@@ -36,7 +36,8 @@ class ActionModule(ActionBase):
         stack = Stack(values["groups"], values["hostvars"], str(Path(str(its.pop("pki_directory"))).absolute()))
         started = time.time()
         try:
-            options = conduct.Options.of({**its, "check": self._task.check_mode})
+            typed = watch.typed(self._play_context, values)
+            options = conduct.Options.of({**its, "check": self._task.check_mode, "typed": typed})
             try:
                 result = conduct.STEPS[step](stack, options, self._say)
             except Exception as error:

@@ -48,6 +48,7 @@ class Options:
     going_on: further drills after one that failed. index: which drill. addresses: host → its addresses. logs: host → what its components
     said. unmended: hosts on which mending did not work. unsupported: why hosts cannot have the failure. unreachable: hosts that it would
     strike, and Ansible does not reach. trouble: what went wrong in between. check: say what is meant, and leave everything as it is.
+    typed: passwords that this run was given by hand (``watch.typed``).
     """
 
     directory: Path
@@ -71,6 +72,7 @@ class Options:
     unreachable: list[str] = field(default_factory=list)
     trouble: str = ""
     check: bool = False
+    typed: Mapping[str, str | None] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
@@ -232,12 +234,13 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         return {"run": False}
     missing = [f"{host} cannot be reached" for host in options.unreachable] + stack.idle(options.addresses)
     missing = missing or stack.whole(options.patience)
+    deadline = int(case.failure.seconds) + DEADLINE
     result.state, result.reasons = "error", [f"the stack is not whole before the drill: {line}" for line in missing]
     if not missing:
         probes, _without = stack.probes(options.pager, options.probes)
         run = f"{record.stamp(started).lower()}{options.index:03}"
         record.secret(directory / watch.SETTINGS, stack.settings(directory, run, options.pager))
-        watch.promise(directory, made, topology.stack_hosts(stack.groups))
+        watch.promise(directory, made, topology.stack_hosts(stack.groups), options.typed, deadline)
         watch.start(directory, probes)
         result.reasons = watch.await_ready(directory, probes)
         if result.reasons:
@@ -251,7 +254,7 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     (directory / "case.json").write_text(json.dumps(whom), encoding="utf-8")
     time.sleep(BEFORE)
     say(f"{case.failure.title}: {', '.join(hosts)}, for {case.failure.seconds:g} s")
-    return {"run": True, "faults": faults_of.shown(made), "directory": str(directory), "deadline": int(case.failure.seconds) + DEADLINE}
+    return {"run": True, "faults": faults_of.shown(made), "directory": str(directory), "deadline": deadline}
 
 
 def broken_off(stack: Stack, options: Options, error: Exception) -> None:

@@ -87,29 +87,46 @@ def works(its: Mapping[str, Any]) -> bool:
 
 
 class Mender:
-    """Mends what was injected and not mended, by the commands that were left for it, again and again until each has worked."""
+    """Mends what was injected and not mended, by the commands that were left for it, again and again until each has worked.
+
+    One that will hardly work is tried once: the hosts mend themselves soon, and would take further attempts for somebody's who guesses.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.pause, self.due, self.end = PAUSE, 0.0, 0.0
+        self.began = 0.0
+        self.tried: set[Path] = set()
+        self.by_hosts = False
+
+    def settled(self, path: Path, its: Mapping[str, Any]) -> bool:
+        """Whether nothing is to be done any more for what is written there."""
+        if path in self.tried and its["itself"]:
+            injected = max((one.at for one in record.events(self.directory) if one.what == "injected"), default=self.began)
+            over = time.time() > injected + float(its["itself"])
+            self.by_hosts = self.by_hosts or over
+            return over
+        self.tried.add(path)
+        return works(its)
 
     def done(self) -> bool:
         """Whether nothing is left, or it is given up; another attempt is made when it is time for one."""
         if not record.mends(self.directory):
             return True
         now = time.monotonic()
-        self.end = self.end or now + GIVEN_UP
+        self.end, self.began = self.end or now + GIVEN_UP, self.began or time.time()
         if now < self.due:
             return False
         for path, its in record.mends(self.directory).items():
-            if works(its):
+            if self.settled(path, its):
                 path.unlink(missing_ok=True)
         left = len(record.mends(self.directory))
         if left and time.monotonic() < self.end:
             self.due = time.monotonic() + self.pause
             self.pause = min(2 * self.pause, LONGEST_PAUSE)
             return False
-        record.event(self.directory, time.time(), "not mended" if left else "mended by the guardian", "", f"{left} left" if left else "")
+        what = "not mended" if left else "left to the hosts" if self.by_hosts else "mended by the guardian"
+        record.event(self.directory, time.time(), what, "", f"{left} left" if left else "")
         record.mended(self.directory)
         return True
 

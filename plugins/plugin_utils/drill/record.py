@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,26 +41,43 @@ def events(directory: Path) -> list[Event]:
     return sorted((Event(**json.loads(line)) for line in lines), key=lambda one: one.at)
 
 
+def own(path: Path, text: str) -> None:
+    """A file that its owner alone can read. Whatever bytes a text was made of, they are the file's."""
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(text.encode(errors="surrogateescape"))
+
+
 def secret(path: Path, content: Any) -> None:
     """A JSON file that its owner alone can read."""
-    with open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        json.dump(content, file)
+    own(path, json.dumps(content))
 
 
-def promise_to_mend(directory: Path, number: int, command: Sequence[str], environment: dict[str, str]) -> None:
-    """Leave a command that mends, for the guardian to run when the playbook has gone."""
+def promise_to_mend(directory: Path, number: int, command: Sequence[str], environment: Mapping[str, str], itself: float = 0.0) -> None:
+    """Leave a command that mends, for the guardian to run when the playbook has gone.
+
+    itself: seconds after the failure in which the hosts have mended themselves, where the command will hardly work; it is tried once then.
+    """
     (directory / MENDS).mkdir(mode=0o700, exist_ok=True)
-    secret(directory / MENDS / f"{number}.json", {"command": list(command), "environment": environment})
+    its = {"command": list(command), "environment": dict(environment), "itself": itself}
+    secret(directory / MENDS / f"{number}.json", its)
+
+
+def password(directory: Path, name: str, text: str) -> Path:
+    """A file with a password for what mends, which is there no longer than that."""
+    (directory / MENDS).mkdir(mode=0o700, exist_ok=True)
+    path = directory / MENDS / name
+    own(path, text)
+    return path
 
 
 def mends(directory: Path) -> dict[Path, dict[str, Any]]:
-    """What is still to be mended: where it is written, and ``command`` and ``environment``; in order."""
+    """What is still to be mended: where it is written, and ``command``, ``environment`` and ``itself``; in order."""
     return {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / MENDS).glob("*.json"))}
 
 
 def mended(directory: Path) -> None:
-    """Nothing is left to be mended."""
-    for path in (directory / MENDS).glob("*.json"):
+    """Nothing is left to be mended, and no password for it."""
+    for path in (directory / MENDS).glob("*"):
         path.unlink(missing_ok=True)
 
 

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ansible import context
@@ -35,10 +37,43 @@ CONNECTION = {
     "become_user": "--become-user",
     "become_password_file": "--become-password-file",
 }
+#: What names a file with a password → what asks for the password instead, where Ansible has it, and variables of a host that hide it there.
+ASKED = {
+    "connection_password_file": ("ask_pass", "password", re.compile(r"ansible_(ssh_pass|password)")),
+    "become_password_file": ("become_ask_pass", "become_pass", re.compile(r"ansible_(become_password|(?!ssh_)\w+_pass)")),
+}
+#: Nobody is there whom the command that mends could ask, whatever the configuration says.
+UNASKED = {"ANSIBLE_ASK_PASS": "false", "ANSIBLE_BECOME_ASK_PASS": "false", "ANSIBLE_ASK_VAULT_PASS": "false"}
+#: A password file that is read only once: the input.
+INPUT = "-"
 
 
-def ansible_command(hosts: Sequence[str]) -> list[str]:
-    """Ansible's own command that mends whatever is left on hosts, with what this run was told of inventory, passwords and connections."""
+def typed(its: object, variables: Iterable[str]) -> dict[str, str | None]:
+    """Passwords that this run was given by hand: what names a file with one → the password; None where it is not known, or fits in no file.
+
+    its: what Ansible knows of the play's connections. variables: names of those of the play's host.
+    """
+    found: dict[str, str | None] = {}
+    names = list(variables)
+    for option, (asks, attribute, hides) in ASKED.items():
+        if context.CLIARGS.get(asks) or context.CLIARGS.get(option) == INPUT:
+            known = hasattr(its, attribute) and not any(map(hides.fullmatch, names))
+            password = str(getattr(its, attribute) or "") if known else None
+            # Ansible cuts the ends of a file.
+            found[option] = password if password == (password or "").strip() else None
+    vaults = [*(context.CLIARGS.get("vault_password_files") or ()), *(context.CLIARGS.get("vault_ids") or ())]
+    sources = [str(vault).rpartition("@")[2] for vault in vaults]
+    if context.CLIARGS.get("ask_vault_pass") or any(where == INPUT or where.startswith("prompt") for where in sources):
+        found["vault_password_files"] = None
+    return found
+
+
+def ansible_command(hosts: Sequence[str], passwords: Mapping[str, Path] = MappingProxyType({})) -> list[str]:
+    """Ansible's own command that mends whatever is left on hosts, with what this run was told of inventory, passwords and connections.
+
+    passwords: files with what was typed in, by what names them.
+    """
+    told = {**context.CLIARGS, **passwords}
     program = Path(sys.argv[0]).with_name("ansible")
     command = [str(program) if program.exists() else "ansible", ",".join(hosts)]
     for name, flag in (
@@ -47,20 +82,28 @@ def ansible_command(hosts: Sequence[str]) -> list[str]:
         ("vault_ids", "--vault-id"),
         ("extra_vars", "-e"),
     ):
-        for value in context.CLIARGS.get(name) or ():
+        for value in told.get(name) or ():
             command += [flag, str(value)]
     # Joined, as what ssh is told begins like an option of Ansible's.
-    command += [f"{flag}={value}" for name, flag in CONNECTION.items() if (value := context.CLIARGS.get(name))]
-    command += ["--become"] if context.CLIARGS.get("become") else []
+    command += [f"{flag}={value}" for name, flag in CONNECTION.items() if (value := told.get(name)) and value != INPUT]
+    command += ["--become"] if told.get("become") else []
     return [*command, "-m", "monitoring.ha.drill_fault_host", "-a", "state=absent"]
 
 
-def promise(directory: Path, faults: Sequence[Mapping[str, Any]], hosts: Sequence[str]) -> None:
-    """Leave with the guardian what mends, should the playbook go: power first, then everything that is left on hosts."""
+def promise(
+    directory: Path, faults: Sequence[Mapping[str, Any]], hosts: Sequence[str], passwords: Mapping[str, str | None], deadline: float
+) -> None:
+    """Leave with the guardian what mends, should the playbook go: power first, then everything that is left on hosts.
+
+    passwords: what was typed in. deadline: seconds after the failure in which hosts mend themselves.
+    """
     for number, its in enumerate(faults):
         if its["fault"] == "power_cut":
             record.promise_to_mend(directory, number, ["/bin/sh", "-c", its["given"]["on"]], {})
-    record.promise_to_mend(directory, len(faults), ansible_command(hosts), {})
+    files = {name: record.password(directory, name, text) for name, text in passwords.items() if text}
+    # Who logs in without the password, again and again, is shut out.
+    itself = deadline if None in passwords.values() else 0.0
+    record.promise_to_mend(directory, len(faults), ansible_command(hosts, files), UNASKED, itself)
 
 
 def start(directory: Path, probes: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from ansible_collections.monitoring.ha.plugins.action import drill_fault
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates, https
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, guardian, record, rule
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, guardian, record, rule, watch
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.conduct import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError, Situation
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
@@ -396,6 +396,26 @@ def test_blocks_reach_the_object_store_again(monkeypatch: pytest.MonkeyPatch, lo
     # The clock is looked at once in the beginning, and once after each look.
     expected = [f"Thanos sidecar ({host}): {said}" for host in ("mon1", "mon2")] if said else []
     assert stack().uploaded(len(looks) - 0.5) == expected
+
+
+@pytest.mark.parametrize(("password", "itself"), [("secret", 0), (None, 30 + conduct.DEADLINE)])
+def test_what_mends_has_the_password_that_was_typed_in_or_leaves_it_to_the_host_by_its_deadline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, password: str | None, itself: float
+) -> None:
+    its = options(tmp_path, wanted="haproxy_hung", seconds=30, typed={"connection_password_file": password})
+    its.work.mkdir()
+    for name in ("idle", "whole", "unmeasured"):
+        monkeypatch.setattr(Seen, name, lambda *_words: [])
+    monkeypatch.setattr(Seen, "settings", lambda *_words: {})
+    monkeypatch.setattr(watch, "start", lambda *_words: None)
+    monkeypatch.setattr(watch, "await_ready", lambda *_words: [])
+    monkeypatch.setattr(conduct, "BEFORE", 0)
+    begun = conduct.begin(seen(), its, print)
+    (left,) = record.mends(its.drill(0)).values()
+    assert (begun["run"], begun["deadline"], left["itself"]) == (True, 30 + conduct.DEADLINE, itself)
+    named = [word.partition("=")[2] for word in left["command"] if word.startswith("--connection-password-file")]
+    assert [Path(path).read_text(encoding="utf-8") for path in named] == ([password] if password else [])
+    assert "secret" not in repr(its)
 
 
 def made(its: Options) -> Path:
