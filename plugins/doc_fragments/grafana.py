@@ -20,7 +20,7 @@ options:
     type: str
     required: true
   user:
-    description: User for basic authentication; a server administrator for several organisations.
+    description: User for basic authentication; a server administrator, and a member of each, for several organisations.
     type: str
   password:
     description: The user's password.

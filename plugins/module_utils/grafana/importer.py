@@ -139,6 +139,7 @@ def _carry_out(client: Client, tree: Tree, request: Request, result: Imported, p
         name = one.desired.branch.directory
         if one.org.number == 0:
             one.org.number = _create(client, one.org.name)
+            organisations.check_reached(one.org)
             one.org.forget()
             source = next(key for key, directory in tree.organisations.items() if directory == name)
             result.plans[number] = _planned(tree, source, one.org, request)
@@ -166,7 +167,7 @@ def _create(client: Client, name: str) -> int:
 
 
 def _targets(client: Client, tree: Tree, request: Request, release: str, apis: dict[str, frozenset[str]]) -> Iterator[tuple[str, Org]]:
-    """(name in the tree, organisation of Grafana). Those that do not exist have the id 0."""
+    """(name in the tree, organisation of Grafana). Those that do not exist have the id 0; all others are known to be reached."""
     names = list(request.wanted) or list(tree.organisations)
     for name in names:
         if name not in tree.organisations:
@@ -177,9 +178,12 @@ def _targets(client: Client, tree: Tree, request: Request, release: str, apis: d
         yield names[0], own
         return
     known = organisations.every(client)
-    for name in names:
-        target = request.targets.get(name, name)
-        yield name, Org(client, known.get(target, 0), target, True, release, apis)
+    targets = {name: request.targets.get(name, name) for name in names}
+    orgs = {name: Org(client, known.get(target, 0), target, True, release, apis) for name, target in targets.items()}
+    for org in orgs.values():
+        if org.number not in (0, own.number):
+            organisations.check_reached(org)
+    yield from orgs.items()
 
 
 def _check_targets(tree: Tree, names: Sequence[str], targets: Mapping[str, str]) -> None:

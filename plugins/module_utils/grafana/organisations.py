@@ -47,7 +47,7 @@ def current(client: Client, release: str, apis: dict[str, frozenset[str]]) -> Or
 def listed(client: Client, wanted: Sequence[str], release: str, apis: dict[str, frozenset[str]]) -> Iterator[Org]:
     """Organisations by name or id, ``all`` for all of them; the one of the credentials where none is named.
 
-    GrafanaError when there is none of that name, or when the credentials do not reach it.
+    GrafanaError when there is none of that name, or when the credentials do not reach it: before anything of any is read.
     """
     own = current(client, release, apis)
     if not wanted or list(wanted) in ([own.name], [str(own.number)]):
@@ -57,9 +57,32 @@ def listed(client: Client, wanted: Sequence[str], release: str, apis: dict[str, 
     for name in wanted:
         if name != ALL and name not in known and name not in map(str, known.values()):
             raise GrafanaError(f"there is no organisation {name!r}")
-    for name, number in sorted(known.items()):
-        if ALL in wanted or name in wanted or str(number) in wanted:
-            yield Org(client, number, name, True, release, apis)
+    chosen = [(name, number) for name, number in sorted(known.items()) if ALL in wanted or name in wanted or str(number) in wanted]
+    found = [Org(client, number, name, True, release, apis) for name, number in chosen]
+    for org in found:
+        if org.number != own.number:
+            check_reached(org)
+    yield from found
+
+
+def check_reached(org: Org) -> None:
+    """GrafanaError unless Grafana acts in the organisation that requests name.
+
+    Where it does not, lists are empty, and nothing says so, or they are those of the user's own organisation.
+    """
+    try:
+        there = org.get("/api/org").get("id")
+    except ApiError as error:
+        if error.status >= 500 or error.status == 429:
+            raise
+        there, why = None, f" ({error})"
+    else:
+        why = f" (Grafana answers for the organisation of id {there} instead of {org.number})"
+    if there != org.number:
+        raise GrafanaError(
+            f"organisation {org.name!r}: the user is no member of it, or something in front of Grafana drops X-Grafana-Org-Id: "
+            f"add {org.client.connection.user!r} to its users, as an administrator, and let that header through{why}"
+        )
 
 
 def every(client: Client) -> dict[str, int]:
