@@ -9,11 +9,11 @@ import fcntl
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from ..grafana import exporter, given, options
+from ..grafana import exporter, given, options, signals
 from ..grafana.errors import GrafanaError, Incomplete
 from ..grafana.selection import Selection
 from . import merging, message, report, retention, turn
@@ -68,23 +68,10 @@ def alone(settings: Settings) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible() -> AbstractContextManager[None]:
     """SIGTERM ends the block with Stopped, so that it is known that the run failed."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Stopped("the run was told to end: did it take longer than it may?")
-
-    try:
-        before = signal.signal(signal.SIGTERM, stop)
-    except ValueError:
-        # Not in the main thread, where nobody sends signals.
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    stopped = "the run was told to end: did it take longer than it may?"
+    return signals.interruptible(lambda _number: Stopped(stopped), signal.SIGTERM)
 
 
 def checked(settings: Settings) -> dict[str, Any]:

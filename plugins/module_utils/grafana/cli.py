@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -19,10 +20,11 @@ from typing import Any, TextIO
 from . import exporter, importer, options
 from .canonical import Json
 from .client import Client
-from .errors import GrafanaError
+from .errors import GrafanaError, Interrupted
 from .importer import Imported
 from .kinds import KINDS
 from .selection import Selection
+from .signals import interruptible
 
 #: Exit codes: something failed; Grafana and the tree differ (``diff`` and ``--check``).
 FAILED, DIFFERS = 1, 3
@@ -147,24 +149,22 @@ class Line:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; its exit code."""
+    """Runs a command; its exit code, 128 and the number of the signal where one has ended it."""
     parsed = parser().parse_args(arguments)
     line = Line(sys.stderr)
     try:
-        given = _given(parsed)
-        with options.client(given) as client:
-            code, result, text = _COMMANDS[parsed.command](client, parsed, given, line)
-    except GrafanaError as error:
+        with interruptible(Interrupted, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            given = _given(parsed)
+            with options.client(given) as client:
+                code, result, text = _COMMANDS[parsed.command](client, parsed, given, line)
+    except (GrafanaError, Interrupted) as error:
         line.end()
         if parsed.json:
             _say(json.dumps({"failed": True, "msg": str(error), **options.failed(error)}, ensure_ascii=False))
         elif error.done is not None:
             _say(_told(error.done, parsed.diff))
         sys.stderr.write(f"{parsed.command}: {error}\n")
-        return FAILED
-    except KeyboardInterrupt:
-        line.end()
-        return 130
+        return 128 + error.number if isinstance(error, Interrupted) else FAILED
     line.end()
     _say(json.dumps(result, ensure_ascii=False) if parsed.json else text)
     return code

@@ -13,8 +13,8 @@ import time
 import traceback
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -236,8 +236,11 @@ class Client:
         """Begins ``call``, and gives what waits for its result. A worker makes it then: it must not wait for others."""
         return call if getattr(self._worker, "here", False) else self._pool.submit(call).result
 
-    def map(self, call: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """``call`` for each of the items, several at a time, results in order; no more in memory than are under way."""
+    def map(self, call: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+        """``call`` for each of the items, several at a time, results in order; no more in memory than are under way.
+
+        After an error none begins any more, and what is under way has ended before the error leaves: it may write.
+        """
         if getattr(self._worker, "here", False):
             # A worker that waits for others would wait for ever once all of them do so.
             yield from map(call, items)
@@ -247,12 +250,15 @@ class Client:
             for item in items:
                 waiting.append(self._pool.submit(call, item))
                 if len(waiting) >= 4 * self.connection.max_connections:
-                    yield waiting.popleft().result()
+                    yield _first(waiting)
             while waiting:
-                yield waiting.popleft().result()
+                yield _first(waiting)
+        except KeyboardInterrupt:
+            # People wait for the end: requests under way are answered, and not repeated.
+            self._stopped.set()
+            raise
         finally:
-            for one in waiting:
-                one.cancel()
+            wait([one for one in waiting if not one.cancel()])
 
     def paged(
         self,
@@ -288,6 +294,13 @@ class Client:
             # A page may be shorter than asked for, where the server has a smaller limit than we: the total tells.
             if not found or (len(found) < size and seen >= total):
                 return items, number
+
+
+def _first(waiting: deque[Future[R]]) -> R:
+    """The first result, once it is there. Until then it counts as waiting."""
+    result = waiting[0].result()
+    waiting.popleft()
+    return result
 
 
 def _session(connection: Connection) -> requests.Session:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,16 @@ class GrafanaError(RuntimeError):
     """Base of all errors; the message is a sentence for people. done: what an import did all the same, ``Imported``."""
 
     done: Any = None
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was told to end, by the signal of that number. done: as of GrafanaError."""
+
+    done: Any = None
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.number = number
 
 
 class Unreachable(GrafanaError):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 from . import organisations
 from .client import Client
 from .desired import Choices
-from .errors import ApiError, Blocked, Conflict, Failure, GrafanaError, Incomplete, Overtaken, TreeError, Uncertain, status_of
+from .errors import ApiError, Blocked, Conflict, Failure, GrafanaError, Incomplete, Interrupted, Overtaken, TreeError, Uncertain, status_of
 from .exporter import Progress, silent
 from .kinds import KINDS
 from .kinds.base import Item, Kind, Live
@@ -120,7 +121,7 @@ def carry_out(client: Client, root: Path, request: Request, progress: Progress =
     """Makes Grafana equal to the tree.
 
     Blocked: it cannot be, and nothing was written. Incomplete: some objects could not be written, and are named; the
-    next run finishes the work. Every error after the first write has what was done.
+    next run finishes the work. Every error after the first write has what was done, and so has a signal that ends the run.
     """
     tree = Tree(root)
     result = _plan(client, tree, request)
@@ -128,7 +129,7 @@ def carry_out(client: Client, root: Path, request: Request, progress: Progress =
         raise Blocked(result.problems)
     try:
         _carry_out(client, tree, request, result, progress)
-    except GrafanaError as error:
+    except (GrafanaError, Interrupted) as error:
         error.done = result.carried_out()
         raise
     return result
@@ -241,12 +242,14 @@ class _Carrier:
         self._done = 0
         attempt = partial(self._attempt, aside=aside)
         for level in self._levels(kind, changes):
-            results = self.org.client.map(attempt, level) if kind.parallel else map(attempt, level)
-            for failure in results:
-                if failure is not None:
-                    self.failures.append(failure)
-                self._done += 1
-                self.progress(self.org.name, kind.name, self._done, len(changes))
+            results = self.org.client.map(attempt, level) if kind.parallel else (attempt(change) for change in level)
+            # What is under way ends before it is told what was done.
+            with contextlib.closing(results):
+                for failure in results:
+                    if failure is not None:
+                        self.failures.append(failure)
+                    self._done += 1
+                    self.progress(self.org.name, kind.name, self._done, len(changes))
 
     def _levels(self, kind: Kind, changes: list[Change]) -> list[list[Change]]:
         """Groups that have to be done one after the other: folders by depth, parents first, or last where they go."""

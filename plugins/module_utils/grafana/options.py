@@ -12,7 +12,7 @@ from . import secret_store
 from .canonical import Json, pick
 from .client import Client, Connection
 from .desired import API, KEEP, NONE, Choices
-from .errors import Blocked, GrafanaError, Incomplete
+from .errors import Blocked, GrafanaError, Incomplete, Interrupted
 from .exporter import Exported
 from .importer import Imported, Request
 from .kinds import KINDS
@@ -188,7 +188,7 @@ def diffs(result: Imported, *, towards_tree: bool = True) -> list[dict[str, str]
     return found
 
 
-def failed(error: GrafanaError) -> Json:
+def failed(error: GrafanaError | Interrupted) -> Json:
     """What is known about a failure beyond its message."""
     found: Json = {"error": type(error).__name__}
     if isinstance(error, Incomplete):
