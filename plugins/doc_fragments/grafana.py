@@ -42,7 +42,7 @@ options:
     type: bool
     default: true
   timeout:
-    description: Seconds to wait for one answer.
+    description: Seconds to wait for one answer, until all of it is there.
     type: float
     default: 30.0
   time_limit:

@@ -4,34 +4,30 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 import random
 import threading
 import time
 import traceback
-import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 try:
     import requests
-    import requests.adapters
-    import requests.utils
 except ImportError:
     #: Why ``requests`` is missing; empty when it is there.
     REQUESTS_ERROR = traceback.format_exc()
 else:
     REQUESTS_ERROR = ""
 
-from . import RUN_HEADER
+from . import session
 from .canonical import loads
-from .errors import ApiError, Conflict, Denied, GrafanaError, NotFound, TimeLimit, Uncertain, Unreachable
+from .deadlines import Deadlines
+from .errors import ApiError, Conflict, Denied, GrafanaError, NotFound, TimeLimit, Uncertain, Unreachable, Untrusted
 from .paging import Pass, settled
 
 T = TypeVar("T")
@@ -54,7 +50,7 @@ class Connection:
 
     url: with its path, if it is served below one. token, or user and password: credentials. ca: file with the
     authority to trust, empty for the system's. certificate, key: files of the client's own certificate. timeout:
-    seconds for one answer. time_limit: seconds for the whole run, 0 for none. retries: how often a request is
+    seconds for one answer, all of it. time_limit: seconds for the whole run, 0 for none. retries: how often a request is
     repeated. pause: seconds before the first repetition, doubled each time. max_connections: requests at a time.
     """
 
@@ -92,7 +88,9 @@ class Client:
         hidden = {form for text in (connection.password, connection.token, *secrets) for form in _forms(text) if len(form) > 3}
         #: Those that hold others come first.
         self._secrets = sorted(hidden, key=lambda form: -len(form))
-        self._session = _session(connection)
+        session.check(connection)
+        self._deadlines = Deadlines()
+        self._session = session.session(connection, self._deadlines)
         self._worker = threading.local()
         self._pool = ThreadPoolExecutor(connection.max_connections, thread_name_prefix="grafana", initializer=self._mark)
         self._end = time.monotonic() + connection.time_limit if connection.time_limit else float("inf")
@@ -109,6 +107,7 @@ class Client:
         self._stopped.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._session.close()
+        self._deadlines.close()
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -148,23 +147,24 @@ class Client:
         if self._stopped.is_set():
             raise GrafanaError("stopped")
         timeout = min(self.connection.timeout, left)
-        try:
-            with self._session.request(
-                method,
-                self.connection.url.rstrip("/") + path,
-                params=query,
-                json=body,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                content = b"".join(answer.iter_content(_PIECE))
-        except (requests.RequestException, OSError) as error:
-            # The next request may go to another instance.
-            self._session.cookies.clear()
-            raise Unreachable(f"{method} {path}: {self._reason(error)}") from None
-        if lacking := _lacking(answer.headers, content):
+        with self._deadlines.within(timeout) as deadline:
+            try:
+                with self._session.request(
+                    method,
+                    self.connection.url.rstrip("/") + path,
+                    params=query,
+                    json=body,
+                    headers=headers,
+                    timeout=timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer:
+                    content = b"".join(answer.iter_content(_PIECE))
+            except (requests.RequestException, OSError) as error:
+                raise self._lost(f"{method} {path}", error, late=deadline.passed or isinstance(error, requests.Timeout)) from None
+            if deadline.passed:
+                raise self._lost(f"{method} {path}", None, late=True)
+        if lacking := session.lacking(answer.headers, content):
             self._session.cookies.clear()
             raise Unreachable(f"{method} {path}: the answer was cut off, {lacking} bytes before its end")
         if 200 <= answer.status_code < 300:
@@ -191,10 +191,23 @@ class Client:
                 raise ApiError(method, path, answer.status_code, "the answer is not JSON: is this Grafana's address?") from None
             raise Unreachable(f"{method} {path}: the answer is not JSON, or not all of it") from None
 
+    def _lost(self, request: str, error: Exception | None, *, late: bool) -> GrafanaError:
+        """What it means that a request was not answered, or not in time."""
+        # The next request may go to another instance.
+        self._session.cookies.clear()
+        if late and time.monotonic() > self._end - 0.05:
+            return TimeLimit(f"not done after {self.connection.time_limit:g} s; last: {request}: no answer until then")
+        if late or error is None:
+            return Unreachable(f"{request}: no answer within {self.connection.timeout:g} s")
+        if isinstance(error, requests.exceptions.InvalidHeader):
+            return GrafanaError(f"{request}: user, password or token cannot be sent, as there is a line break or a blank around them")
+        if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema)):
+            return GrafanaError(f"url: {request}: {self._reason(error)}")
+        kind = Untrusted if session.distrusted(error) else Unreachable
+        return kind(f"{request}: {self._reason(error)}")
+
     def _reason(self, error: Exception) -> str:
         """The innermost words of a connection's end, without the address and what stands around."""
-        if isinstance(error, requests.Timeout):
-            return f"no answer within {self.connection.timeout:g} s"
         words = str(error.args[0] if error.args else error)
         reason = getattr(error.args[0] if error.args else None, "reason", None)
         return self.masked(str(reason) if reason else words)[:300]
@@ -303,36 +316,10 @@ def _first(waiting: deque[Future[R]]) -> R:
     return result
 
 
-def _session(connection: Connection) -> requests.Session:
-    session = requests.Session()
-    adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=connection.max_connections, pool_block=True, max_retries=0)
-    session.mount(f"{urlsplit(connection.url).scheme}://", adapter)
-    # Asking the environment at every request is slow, and .netrc would replace the credentials.
-    session.proxies.update(requests.utils.get_environ_proxies(connection.url))
-    session.trust_env = False
-    bundle = connection.ca or os.environ.get("REQUESTS_CA_BUNDLE", "")
-    session.verify = (bundle or True) if connection.verify else False
-    if connection.certificate:
-        session.cert = (connection.certificate, connection.key) if connection.key else connection.certificate
-    session.headers.update({"Accept": "application/json", "User-Agent": "monitoring.ha", RUN_HEADER: uuid.uuid4().hex})
-    if connection.token:
-        session.headers["Authorization"] = f"Bearer {connection.token}"
-    else:
-        pair = base64.b64encode(f"{connection.user}:{connection.password}".encode()).decode()
-        session.headers["Authorization"] = f"Basic {pair}"
-    return session
-
-
-def _lacking(headers: Mapping[str, str], content: bytes) -> int:
-    """Bytes that were announced and have not come. Old releases of urllib3 take what there is for the whole."""
-    announced = headers.get("Content-Length", "")
-    if not announced.isdecimal() or headers.get("Content-Encoding"):
-        return 0
-    return max(0, int(announced) - len(content))
-
-
 def _passes(error: GrafanaError) -> bool:
-    return error.status in _PASSING if isinstance(error, ApiError) else isinstance(error, Unreachable)
+    if isinstance(error, ApiError):
+        return error.status in _PASSING
+    return isinstance(error, Unreachable) and not isinstance(error, Untrusted)
 
 
 def _seconds(text: str) -> float:

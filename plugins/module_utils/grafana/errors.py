@@ -30,6 +30,10 @@ class Unreachable(GrafanaError):
     """No answer, or not all of one: refused, cut off, too slow, or TLS did not come about."""
 
 
+class Untrusted(Unreachable):
+    """One side does not believe the other's certificate, which does not pass by itself."""
+
+
 class TimeLimit(GrafanaError):
     """The run took longer than it may."""
 

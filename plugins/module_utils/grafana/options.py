@@ -74,15 +74,12 @@ TOGETHER: dict[str, list[tuple[str, ...]]] = {
 
 def client(given: Mapping[str, Any]) -> Client:
     """The client that the options describe. GrafanaError where they contradict each other."""
-    url = str(given["url"])
-    if not url.startswith(("http://", "https://")):
-        raise GrafanaError(f"url: {url!r} is no address with http:// or https://")
     if given["max_connections"] < 1 or given["retries"] < 0 or given["timeout"] <= 0:
         raise GrafanaError("max_connections and timeout have to be above 0, and retries not below")
     names = ("user", "password", "token", "ca", "certificate", "key")
     values: dict[str, Any] = {name: given.get(name) or "" for name in names}
     values |= {name: given[name] for name in ("verify", "timeout", "time_limit", "retries", "pause", "max_connections")}
-    return Client(Connection(url, **values), secrets(given).all())
+    return Client(Connection(str(given["url"]), **values), secrets(given).all())
 
 
 def secrets(given: Mapping[str, Any]) -> SecretStore:
