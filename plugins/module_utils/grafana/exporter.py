@@ -52,10 +52,10 @@ def export(
     """Writes organisations as a tree to ``dest``, which stays as it was unless everything could be read.
 
     wanted: names or ids of organisations, ``all`` for all of them. keep_going: objects that cannot be read are left out
-    and listed in the result and in the manifest; otherwise Incomplete names the first. check: dest stays as it is.
+    and listed in the result and in the manifest; otherwise Incomplete names the first. check: dest and what is around it stay as they are.
     GrafanaError for a chosen folder that no organisation has.
     """
-    with Writer(dest) as writer:
+    with Writer(dest, check=check) as writer:
         release, apis = organisations.instance(client)
         result = Exported(Changes(), release)
         described = {}
@@ -74,7 +74,7 @@ def export(
             manifest["all_organisations"] = True
         if result.failures:
             manifest["failures"] = [failure.as_dict() for failure in result.failures]
-        result.changes = writer.finish(manifest, check=check)
+        result.changes = writer.finish(manifest)
         return result
 
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
@@ -47,18 +49,24 @@ class Changes:
 class Writer:
     """Collects files beside ``dest``, and puts them in its place once all are there.
 
-    dest: a directory that holds nothing but the tree. TreeError when it holds something else.
+    dest: a directory that holds nothing but the tree. TreeError when it holds something else. check: files are collected elsewhere, and
+    nothing is changed at ``dest`` or around it.
     """
 
-    def __init__(self, dest: Path) -> None:
-        self.dest = dest
+    def __init__(self, dest: Path, *, check: bool = False) -> None:
+        self.dest, self.check = dest, check
         check_ours(dest)
+        #: Directories above ``dest`` that are made for it.
+        self._above: list[Path] = []
         try:
-            dest.parent.mkdir(parents=True, exist_ok=True)
-            _recover(dest)
-            self.staged = Path(tempfile.mkdtemp(prefix=f".{dest.name}.new-", dir=dest.parent))
-            self.staged.chmod(0o755)
+            if not check:
+                self._above = [one for one in dest.parents if not one.exists()]
+                dest.parent.mkdir(parents=True, exist_ok=True)
+                _recover(dest)
+                _clean(dest)
+            self.staged, self._lock = _stage("grafana-" if check else _prefix(dest), None if check else dest.parent)
         except OSError as error:
+            self._remove_above()
             raise TreeError(f"{dest}: {error.strerror}") from error
         self.digests: dict[str, str] = {}
         self._directories: set[str] = set()
@@ -68,6 +76,14 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.staged, ignore_errors=True)
+        os.close(self._lock)
+        self._remove_above()
+
+    def _remove_above(self) -> None:
+        """Removes what was made above a tree that did not come about, unless others use it."""
+        with contextlib.suppress(OSError):
+            for one in self._above:
+                one.rmdir()
 
     def add(self, path: str, content: bytes) -> None:
         """A file. path: relative, with ``/``. TreeError when there is one of that path already, or no space."""
@@ -83,11 +99,12 @@ class Writer:
         except OSError as error:
             raise TreeError(f"{path}: {error.strerror}") from error
 
-    def finish(self, manifest: Json, *, check: bool = False) -> Changes:
-        """Writes the manifest and swaps the tree in, if it differs from what is there. check: compare only."""
+    def finish(self, manifest: Json) -> Changes:
+        """Writes the manifest and swaps the tree in, if it differs from what is there and this is more than a check."""
         self.add(MANIFEST, dumps({"format": FORMAT, **manifest, "files": dict(self.digests)}))
-        changes = compare(_digests(self.dest), self.digests)
-        if changes and not check:
+        aside = _aside(self.dest)
+        changes = compare(_digests(aside if not self.dest.exists() and aside.exists() else self.dest), self.digests)
+        if changes and not self.check:
             # All of it is on the disk before any of it counts.
             os.sync()
             try:
@@ -177,6 +194,41 @@ def _recover(dest: Path) -> None:
     if aside.exists() and not dest.exists():
         aside.rename(dest)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _prefix(dest: Path) -> str:
+    return f".{dest.name}.new-"
+
+
+def _stage(prefix: str, parent: Path | None) -> tuple[Path, int]:
+    """A new directory, by default where temporary ones are, and what locks it while it is open: no other run cleans it away."""
+    while True:
+        made = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        try:
+            made.chmod(0o755)
+            lock = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        # Where a file system has no locks, nobody gets one, and nothing is cleaned away.
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if made.is_dir():
+            return made, lock
+        # Another run has found it before it was locked.
+        os.close(lock)
+
+
+def _clean(dest: Path) -> None:
+    """Removes what runs have left that were killed; what others are filling right now is locked."""
+    name = re.compile(re.escape(_prefix(dest)) + "[a-z0-9_]{8}")
+    for entry in [one for one in dest.parent.iterdir() if name.fullmatch(one.name)]:
+        with contextlib.suppress(OSError):
+            lock = os.open(entry, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(entry, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 def _swap(staged: Path, dest: Path) -> None:

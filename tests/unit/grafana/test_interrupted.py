@@ -28,9 +28,10 @@ PROGRAM = [sys.executable, "-m", "ansible_collections.monitoring.ha.plugins.modu
 
 @dataclass
 class Slow(Grafana):
-    """A Grafana that takes its time to write dashboards, and asks for more than there is at the first one."""
+    """A Grafana that takes its time to write and read dashboards, and asks for more than there is at the first one."""
 
     pause: float = 0.0
+    reading: float = 0.0
     asks: bool = False
     begun: threading.Event = field(default_factory=threading.Event)
 
@@ -41,6 +42,9 @@ class Slow(Grafana):
                 return Answer(b"{}", 429, {"Retry-After": "60"})
             self.begun.set()
             time.sleep(self.pause)
+        if self.reading and request.path.startswith("/api/dashboards/uid/"):
+            self.begun.set()
+            time.sleep(self.reading)
         return super().__call__(request)
 
 
@@ -113,6 +117,32 @@ def test_people_are_told_too(grafana: Slow, tree: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, _err = process.communicate(timeout=20)
     assert process.returncode == 130 and f"main: dashboards {len(grafana.main.dashboards)} created" in out.splitlines()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_an_export_that_is_told_to_end_leaves_nothing(grafana: Slow, tmp_path: Path, number: signal.Signals) -> None:
+    grafana.main.dashboard("d", "D")
+    grafana.reading = 1.0
+    process = _begin(grafana, "export", str(tmp_path / "above" / "tree"), "--kind", "dashboards", "--json")
+    assert grafana.begun.wait(20)
+    assert [one.name.startswith(".tree.new-") for one in (tmp_path / "above").iterdir()] == [True]
+    process.send_signal(number)
+    out, _err = process.communicate(timeout=20)
+    assert process.returncode == 128 + number and json.loads(out)["msg"] == f"ended by {number.name}"
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_next_export_removes_what_a_lost_one_has_left(grafana: Slow, tmp_path: Path) -> None:
+    grafana.main.dashboard("d", "D")
+    grafana.reading = 1.0
+    process = _begin(grafana, "export", str(tmp_path / "tree"), "--kind", "dashboards")
+    assert grafana.begun.wait(20)
+    process.kill()
+    process.communicate(timeout=20)
+    assert len(os.listdir(tmp_path)) == 1
+    grafana.reading = 0.0
+    grafana.export(tmp_path / "tree", {"kinds": ["dashboards"]})
+    assert os.listdir(tmp_path) == ["tree"]
 
 
 def test_signals_are_as_before_afterwards() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils.grafana import tree
@@ -12,10 +15,10 @@ from ansible_collections.monitoring.ha.plugins.module_utils.grafana.tree import 
 
 
 def write(dest: Path, *, check: bool = False, **files: str) -> Changes:
-    with Writer(dest) as writer:
+    with Writer(dest, check=check) as writer:
         for path, content in files.items():
             writer.add(f"o/{path}.json", content.encode())
-        return writer.finish({"organisations": {"o": {}}}, check=check)
+        return writer.finish({"organisations": {"o": {}}})
 
 
 def read(dest: Path) -> dict[str, str]:
@@ -67,8 +70,70 @@ def test_interrupted_between_the_two_steps(tmp_path: Path) -> None:
     dest = tmp_path / "tree"
     write(dest, a="1")
     dest.rename(tmp_path / ".tree.previous")
-    assert not write(dest, check=True, a="1"), "the tree that was put aside is back"
+    assert not write(dest, check=True, a="1") and os.listdir(tmp_path) == [".tree.previous"], "a check only looks at it"
+    assert not write(dest, a="1"), "the tree that was put aside is back"
     assert read(dest) == {"a": "1"} and os.listdir(tmp_path) == ["tree"]
+
+
+def test_a_check_leaves_no_trace(tmp_path: Path) -> None:
+    assert write(tmp_path / "above" / "deep" / "tree", check=True, a="1").added == ["manifest.json", "o/a.json"]
+    assert os.listdir(tmp_path) == []
+    write(tmp_path / "tree", a="1")
+    (tmp_path / ".tree.previous").mkdir()
+    (tmp_path / ".tree.new-abcdefgh").mkdir()
+    write(tmp_path / "tree", check=True, a="2")
+    assert sorted(os.listdir(tmp_path)) == [".tree.new-abcdefgh", ".tree.previous", "tree"] and read(tmp_path / "tree") == {"a": "1"}
+
+
+def test_a_failure_leaves_no_directories_that_it_made(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(RuntimeError), Writer(tmp_path / "there" / "above" / "deep" / "tree"):
+        raise RuntimeError
+    assert os.listdir(tmp_path) == ["there"] and os.listdir(tmp_path / "there") == []
+    with pytest.raises(RuntimeError), Writer(tmp_path / "there" / "above" / "deep" / "tree"):
+        (tmp_path / "there" / "above" / "of others").touch()
+        raise RuntimeError
+    assert os.listdir(tmp_path / "there" / "above") == ["of others"]
+
+
+def test_what_a_run_that_was_killed_has_left_is_removed(tmp_path: Path) -> None:
+    """But not what another one is filling, and nothing that only looks like it."""
+    dest = tmp_path / "tree"
+    others = {".tree.new-", ".tree.new-of-mine", ".other.new-abcdefgh", ".tree.new-ABCDEFGH"}
+    for name in (".tree.new-abcdefgh", *others):
+        (tmp_path / name / "o").mkdir(parents=True)
+        (tmp_path / name / "o" / "a.json").touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".tree.new-12345678").symlink_to(tmp_path / "elsewhere")
+    kept = {*others, ".tree.new-12345678", "elsewhere"}
+    with Writer(dest) as first:
+        first.add("o/a.json", b"first")
+        with Writer(dest) as second:
+            assert {*os.listdir(tmp_path)} == {*kept, first.staged.name, second.staged.name}
+            second.add("o/a.json", b"second")
+            second.finish({"organisations": {"o": {}}})
+        first.finish({"organisations": {"o": {}}})
+    assert read(dest) == {"a": "first"} and {*os.listdir(tmp_path)} == {*kept, "tree"}
+
+
+def test_a_directory_that_was_taken_before_it_was_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = tempfile.mkdtemp
+    made: list[str] = []
+
+    def noted(**given: Any) -> str:
+        made.append(make(**given))
+        return made[-1]
+
+    lock = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        if len(made) == 1 and Path(made[0]).exists():
+            os.rmdir(made[0])
+        lock(descriptor, how)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", noted)
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert write(tmp_path / "tree", a="1") and len(made) == 2 and read(tmp_path / "tree") == {"a": "1"}
 
 
 def test_two_objects_never_share_a_file(tmp_path: Path) -> None:
