@@ -129,6 +129,7 @@ options:
       - Name or uid of a data source in the tree to the name or uid of one that Grafana has.
       - Dashboards, library panels, alert rules and other data sources refer to the latter then, and the former is neither created,
         compared nor deleted.
+      - An organisation has to have the latter if its part of the tree has the former, or something that is meant and refers to it.
     type: dict
     default: {}
   inputs:

@@ -97,7 +97,9 @@ warnings:
   type: list
   elements: str
 problems:
-  description: Data sources that O(datasource_map) names and Grafana has not, and inputs without a value. Nothing was compared.
+  description:
+    - Data sources that O(datasource_map) names, and that are missing where they are in use or everywhere, and inputs without a value.
+    - Nothing was compared.
   returned: when there are any
   type: list
   elements: str

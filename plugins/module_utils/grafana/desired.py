@@ -71,6 +71,10 @@ class Desired:
         self.mapped_away: set[str] = set()
         #: Uids of the data sources of Grafana that are mapped to.
         self.targets: set[str] = set()
+        #: Data source of the map to what to say where it is in use, as the one that it stands for is missing.
+        self._untold: dict[str, str] = {}
+        #: Path of a file to what there is to say of the data sources that it refers to.
+        self._lost: dict[str, list[str]] = {}
         sources = [branch.parse(entry) for entry in branch.entries("data_sources")]
         self.mapping = self._mapping(sources, org.sources)
         self.filler = Filler(choices.inputs, self._sources(sources, org.sources))
@@ -85,11 +89,13 @@ class Desired:
         found = DataSourceMap()
         for here, there in self.choices.datasource_map.items():
             target = next((one for one in live if there in (one["uid"], one["name"])), None)
+            source = next((one for one in sources if here in (one.key, one.name)), None)
             if target is None:
-                self.problems.append(f"datasource_map: Grafana has no data source {there!r}")
+                self._untold[here] = no_source(there)
+                if source is not None:
+                    self.problems.append(self._untold[here])
                 continue
             self.targets.add(target["uid"])
-            source = next((one for one in sources if here in (one.key, one.name)), None)
             if source is None:
                 found.uids[here] = target["uid"]
                 continue
@@ -144,6 +150,8 @@ class Desired:
         if kind.name == "dashboards" and not entry.exported and not is_resource(body) and sharing.is_shared(body):
             body, lacking = self.filler.fill(body)
             self._open[entry.path] = [f"{entry.path}: input {name} has no value: give one in inputs" for name in lacking]
+        if self._untold and (kind.name in _REFERRING or kind.name == "data_sources"):
+            self._lost[entry.path] = self._lacking(body)
         if kind.name in _REFERRING:
             body = mapped(body, self.mapping)
         if kind.name == "data_sources":
@@ -197,10 +205,16 @@ class Desired:
             if self.folder(item.key) == item.key:
                 yield replace(item, folder=self.folder(item.folder))
 
-    def bring(self, entry: Entry) -> None:
-        """A dashboard is chosen, with the library panels that come along with it if it was exported for sharing."""
-        for element in self._elements(entry):
+    def _lacking(self, body: Json) -> list[str]:
+        """What there is to say of the data sources that a content refers to."""
+        return [said for here, said in self._untold.items() if mapped(body, DataSourceMap({here: f"not {here}"})) != body]
+
+    def choose(self, entry: Entry) -> None:
+        """A file is meant: a dashboard with the library panels that come along with it if it was exported for sharing."""
+        self.problems += self._lost.get(entry.path, ())
+        for element in self._elements(entry) if entry.kind == "dashboards" else ():
             self._brought.setdefault(element["uid"], element)
+            self.problems += self._lacking(element)
 
     @cached_property
     def along(self) -> set[str]:
@@ -220,3 +234,8 @@ class Desired:
 
 def _held(item: Item) -> Wanted:
     return Wanted(item.digest, item.name, item.folder, None, item)
+
+
+def no_source(name: str) -> str:
+    """What to say of a data source that is mapped to and missing."""
+    return f"datasource_map: Grafana has no data source {name!r}"

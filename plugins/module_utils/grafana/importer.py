@@ -11,7 +11,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from . import organisations
+from . import desired, organisations
 from .client import Client
 from .desired import Choices
 from .errors import ApiError, Blocked, Conflict, Failure, GrafanaError, Incomplete, Interrupted, Overtaken, TreeError, Uncertain, status_of
@@ -97,8 +97,21 @@ def _plan(client: Client, tree: Tree, request: Request) -> Imported:
         if org.number == 0:
             result.created.append(org.name)
         result.plans.append(_planned(tree, name, org, request))
+    if set(tree.organisations) <= set(request.wanted or tree.organisations):
+        _check_map(request, result)
     request.selection.check_folders(folders for one in result.plans for folders in (one.org.folders, one.desired.branch.folders))
     return result
+
+
+def _check_map(request: Request, result: Imported) -> None:
+    """A data source that is mapped to and that no organisation has is a problem even where nothing uses it, as it may be misspelt."""
+    there = {text for one in result.plans for source in one.org.sources for text in (source["uid"], source["name"])}
+    told = {problem for one in result.plans for problem in one.problems}
+    for target in dict.fromkeys(request.choices.datasource_map.values()):
+        said = desired.no_source(target)
+        if target not in there and said not in told:
+            for known in (result.plans[0].problems, result.plans[0].desired.problems):
+                known.append(said)
 
 
 def compare(client: Client, root: Path, request: Request) -> Imported:

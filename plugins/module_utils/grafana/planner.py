@@ -287,8 +287,8 @@ class Planner:
     def _around(self, kind: Kind, wanted: Wanted) -> None:
         """Takes note of what has to be there for an object."""
         self._needed.update(self.branch.folders.chain(wanted.folder))
-        if kind.name == "dashboards" and wanted.entry is not None:
-            self.desired.bring(wanted.entry)
+        if wanted.entry is not None and wanted.entry.kind == kind.name:
+            self.desired.choose(wanted.entry)
 
     def _tie(self, kind: Kind, ties: Ties, begin: int) -> None:
         """Puts the changes of a kind, from ``begin`` on, in an order in which none is in the way of another one."""

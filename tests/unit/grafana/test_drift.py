@@ -98,6 +98,70 @@ def test_a_data_source_that_is_not_there_is_no_drift(
     assert cli.main([*command, "metrics=Pord"]) == cli.FAILED and TYPO in capsys.readouterr().err
 
 
+LACKING = "datasource_map: Grafana has no data source 'prod'"
+
+
+@pytest.fixture
+def two(grafana: Grafana, tmp_path: Path) -> Path:
+    """The tree of two organisations, one of which has the data source and uses it; now the same one has another instead."""
+    grafana.orgs[2] = Org("other")
+    grafana.orgs[2].dashboard("b", "b")
+    grafana.main.source("metrics", "Metrics")
+    grafana.main.dashboard("d", "d", panels=[{"datasource": {"uid": "metrics"}}])
+    grafana.export(tmp_path / "tree", {}, "all")
+    grafana.main.sources.clear()
+    grafana.main.source("prod", "Prod")
+    grafana.main.dashboard("d", "d", panels=[{"datasource": {"uid": "prod"}}])
+    return tmp_path / "tree"
+
+
+@pytest.mark.parametrize("here", ["metrics", "Metrics"])
+def test_an_organisation_without_the_data_source_has_nothing_to_do_with_the_map(grafana: Grafana, two: Path, here: str) -> None:
+    mapped = {here: "prod"}
+    assert grafana.plan(two, datasource_map=mapped).problems == []
+    assert not grafana.drift(two, datasource_map=mapped)["drifted"]
+    assert not grafana.bring(two, datasource_map=mapped).changed
+    assert not grafana.bring(two, datasource_map=mapped, organisations=["other"]).changed
+
+
+def test_one_that_refers_to_it_has(grafana: Grafana, two: Path) -> None:
+    """Also where Grafana has the same, and only as far as it is chosen."""
+    grafana.orgs[2].dashboard("c", "c", panels=[{"datasource": {"uid": "metrics"}}])
+    grafana.orgs[2].folder("f", "F")
+    grafana.orgs[2].source("traces", "Traces")
+    grafana.orgs[2].sources["traces"]["jsonData"] = {"tracesToMetrics": {"datasourceUid": "metrics"}}
+    grafana.main.source("metrics", "Metrics")
+    grafana.export(two, {}, "all")
+    del grafana.main.sources["metrics"]
+    for given in ({}, {"kinds": ["dashboards"]}, {"kinds": ["data_sources"]}):
+        assert grafana.plan(two, datasource_map={"metrics": "prod"}, **given).problems == [f"other: {LACKING}"]
+        with pytest.raises(Blocked, match=LACKING):
+            grafana.drift(two, datasource_map={"metrics": "prod"}, **given)
+    for given in ({"kinds": ["folders"]}, {"names": ["b"]}):
+        assert grafana.plan(two, datasource_map={"metrics": "prod"}, **given).problems == []
+
+
+def test_one_that_has_it_has(grafana: Grafana, two: Path) -> None:
+    grafana.orgs[2].source("metrics", "Metrics")
+    grafana.export(two, {}, "all")
+    assert grafana.plan(two, datasource_map={"metrics": "prod"}).problems == [f"other: {LACKING}"]
+
+
+def test_a_data_source_that_no_organisation_has_is_a_mistake(grafana: Grafana, two: Path) -> None:
+    """Whether or not anything uses the one that is mapped."""
+    for here in ("metrics", "of nobody"):
+        assert grafana.plan(two, datasource_map={here: "Pord"}).problems == [TYPO]
+        with pytest.raises(Blocked, match="Pord"):
+            grafana.drift(two, datasource_map={here: "Pord"})
+
+
+def test_library_panels_that_come_along_refer_to_it_too(grafana: Grafana, two: Path) -> None:
+    panel = {"lib": {"uid": "lib", "name": "Lib", "kind": 1, "model": {"type": "graph", "datasource": {"uid": "metrics"}}}}
+    shared = {"uid": "s", "title": "s", "__inputs": [], "__elements": panel, "panels": []}
+    (two / "other" / "dashboards" / "s.json").write_text(json.dumps(shared))
+    assert grafana.plan(two, datasource_map={"metrics": "prod"}).problems == [f"other: {LACKING}"]
+
+
 def test_an_input_without_a_value_is_no_drift(grafana: Grafana, tmp_path: Path) -> None:
     tree = tmp_path / "tree" / "main" / "dashboards"
     tree.mkdir(parents=True)
