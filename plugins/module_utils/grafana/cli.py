@@ -199,7 +199,7 @@ def _import(client: Client, parsed: argparse.Namespace, given: Json, line: Line)
     if not parsed.check:
         result = importer.carry_out(client, parsed.tree, request, line)
         return 0, options.imported(result), _told(result, parsed.diff)
-    result = importer.plan(client, parsed.tree, request)
+    result = importer.plan(client, parsed.tree, request, line)
     text = "\n".join([_told(result, parsed.diff), *(f"PROBLEM {problem}" for problem in result.problems)])
     code = FAILED if result.problems else DIFFERS if result.changed else 0
     return code, options.imported(result), text
@@ -221,7 +221,7 @@ def _told(result: Imported, diff: bool) -> str:
 
 
 def _diff(client: Client, parsed: argparse.Namespace, given: Json, line: Line) -> tuple[int, Json, str]:
-    result = importer.compare(client, parsed.tree, options.request(given, drift=True))
+    result = importer.compare(client, parsed.tree, options.request(given, drift=True), line)
     plain = options.drifted(result)
     rows = [f"{word:8} organisation {name}" for word in ("added", "removed") for name in plain[f"organisations_{word}"]]
     for word, objects in plain["differences"].items():

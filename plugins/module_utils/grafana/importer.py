@@ -81,22 +81,22 @@ class Request:
     keep_going: bool = False
 
 
-def plan(client: Client, root: Path, request: Request) -> Imported:
+def plan(client: Client, root: Path, request: Request, progress: Progress = silent) -> Imported:
     """What has to change so that Grafana equals the tree. Writes nothing.
 
     GrafanaError for a chosen folder that is neither in the tree nor in Grafana.
     """
-    return _plan(client, Tree(root), request)
+    return _plan(client, Tree(root), request, progress)
 
 
-def _plan(client: Client, tree: Tree, request: Request) -> Imported:
+def _plan(client: Client, tree: Tree, request: Request, progress: Progress) -> Imported:
     release, apis = organisations.instance(client)
     result = Imported()
     for name, org in _targets(client, tree, request, release, apis):
         org.selection, org.secrets = request.selection, request.secrets
         if org.number == 0:
             result.created.append(org.name)
-        result.plans.append(_planned(tree, name, org, request))
+        result.plans.append(_planned(tree, name, org, request, progress))
     if set(tree.organisations) <= set(request.wanted or tree.organisations):
         _check_map(request, result)
     request.selection.check_folders(folders for one in result.plans for folders in (one.org.folders, one.desired.branch.folders))
@@ -114,14 +114,14 @@ def _check_map(request: Request, result: Imported) -> None:
                 known.append(said)
 
 
-def compare(client: Client, root: Path, request: Request) -> Imported:
+def compare(client: Client, root: Path, request: Request, progress: Progress = silent) -> Imported:
     """The same with organisations that were added, if the tree is of all that there were and all of it is meant.
 
     With a token nothing is known of others. GrafanaError for a user who may not see them. Blocked where it is not known what the tree
     wants, as a data source that is mapped to is missing, or the value of an input: whatever uses it would differ.
     """
     tree = Tree(root)
-    result = _plan(client, tree, request)
+    result = _plan(client, tree, request, progress)
     if unknown := [f"{one.org.name}: {problem}" for one in result.plans for problem in dict.fromkeys(one.desired.problems)]:
         raise Blocked(unknown, "nothing was compared")
     if tree.whole and not request.wanted and not client.connection.token:
@@ -131,13 +131,13 @@ def compare(client: Client, root: Path, request: Request) -> Imported:
 
 
 def carry_out(client: Client, root: Path, request: Request, progress: Progress = silent) -> Imported:
-    """Makes Grafana equal to the tree.
+    """Makes Grafana equal to the tree. progress: told of every kind while it is compared, and again while it is written.
 
     Blocked: it cannot be, and nothing was written. Incomplete: some objects could not be written, and are named; the
     next run finishes the work. Every error after the first write has what was done, and so has a signal that ends the run.
     """
     tree = Tree(root)
-    result = _plan(client, tree, request)
+    result = _plan(client, tree, request, progress)
     if result.problems:
         raise Blocked(result.problems)
     try:
@@ -156,7 +156,7 @@ def _carry_out(client: Client, tree: Tree, request: Request, result: Imported, p
             organisations.check_reached(one.org)
             one.org.forget()
             source = next(key for key, directory in tree.organisations.items() if directory == name)
-            result.plans[number] = _planned(tree, source, one.org, request)
+            result.plans[number] = _planned(tree, source, one.org, request, progress)
         _Carrier(result.plans[number], progress, request.keep_going, result.failures).run()
         if result.failures and not request.keep_going:
             break
@@ -164,8 +164,8 @@ def _carry_out(client: Client, tree: Tree, request: Request, result: Imported, p
         raise Incomplete("not everything could be written", result.failures)
 
 
-def _planned(tree: Tree, name: str, org: Org, request: Request) -> Plan:
-    return Planner(Branch(tree, tree.organisations[name]), org, request.choices).make()
+def _planned(tree: Tree, name: str, org: Org, request: Request, progress: Progress) -> Plan:
+    return Planner(Branch(tree, tree.organisations[name]), org, request.choices, progress).make()
 
 
 def _create(client: Client, name: str) -> int:

@@ -138,11 +138,12 @@ class Org:
         read: Callable[[T], R | None],
         label: Callable[[T], tuple[str, str]],
         still_listed: Callable[[], Collection[str]],
+        before: int = 0,
     ) -> Iterator[R]:
         """What ``read`` gives for each of the listed things, several at a time, in order.
 
         label: key and name of a thing. What is gone when it is asked for has to be gone from ``still_listed`` too, or
-        it counts as unreadable.
+        it counts as unreadable. before: how many objects of the kind there are that need not be read by themselves.
         """
 
         def attempt(thing: T) -> tuple[T, R | None, GrafanaError | None]:
@@ -152,7 +153,7 @@ class Org:
                 return thing, None, error
 
         listed_things = list(things)
-        self.expected[kind] = len(listed_things)
+        self.expected[kind] = before + len(listed_things)
         gone: dict[str, tuple[str, GrafanaError]] = {}
         for thing, result, error in self.client.map(attempt, listed_things):
             key, name = label(thing)

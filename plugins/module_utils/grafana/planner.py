@@ -15,6 +15,7 @@ from functools import cache
 from .canonical import Json, loads
 from .desired import Choices, Desired, Wanted
 from .errors import Denied
+from .exporter import Progress, silent
 from .folder_tree import Folder
 from .kinds import DEFAULT, KINDS
 from .kinds.base import Item, Kind, Live
@@ -146,8 +147,8 @@ def empty(org: Org) -> bool:
 class Planner:
     """Makes the plan of one organisation."""
 
-    def __init__(self, branch: Branch, org: Org, choices: Choices) -> None:
-        self.branch, self.org, self.choices = branch, org, choices
+    def __init__(self, branch: Branch, org: Org, choices: Choices, progress: Progress = silent) -> None:
+        self.branch, self.org, self.choices, self.progress = branch, org, choices, progress
         self._indexes: dict[str, dict[str, Wanted]] = {}
         self._folders: list[Live] = []
         #: Uids of the folders around what is meant.
@@ -159,7 +160,7 @@ class Planner:
             # Its only member will be who creates it.
             org.__dict__.update(logins={org.client.connection.user: 0}, account_names={}, team_numbers={})
         else:
-            self._folders = list(KINDS["folders"].read_all(org))
+            self._folders = list(self._told("folders", KINDS["folders"].read_all(org)))
             self._learn_hidden()
             org.sources = org.get("/api/datasources")
         org.holders = cache(self._holders)
@@ -313,9 +314,15 @@ class Planner:
         if empty(self.org):
             return iter(())
         if kind.name != "folders":
-            return kind.read_all(self.org)
+            return self._told(kind.name, kind.read_all(self.org))
         # Those inside come before the one around them, which stays if they do.
         return iter(sorted(self._folders, key=lambda live: -len(self.org.folders.chain(live.key))))
+
+    def _told(self, kind: str, objects: Iterator[Live]) -> Iterator[Live]:
+        """The objects, with a word of how many have been read."""
+        for number, live in enumerate(objects, 1):
+            self.progress(self.org.name, kind, number, self.org.expected.get(kind, 0))
+            yield live
 
     def _with_empty(self, kind: Kind, index: dict[str, Wanted]) -> dict[str, Wanted]:
         """What an export has written no file for, although it has the object, is to have none. Each is named and placed as its object."""

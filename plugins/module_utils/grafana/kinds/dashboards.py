@@ -44,10 +44,12 @@ class DashboardKind(Kind):
     def _resources(self, org: Org) -> Iterator[Live]:
         path = org.resources(DASHBOARD_GROUP, "v0alpha1", "dashboards")
         elsewhere: list[Json] = []
+        here = 0
         for found in org.listed(path, _PAGE):
             if _stored_as(found).startswith("v2") or _failed(found):
                 elsewhere.append({"metadata": found["metadata"], "status": found.get("status")})
             else:
+                here += 1
                 yield _of_resource(found)
         yield from org.each(
             self.name,
@@ -55,6 +57,7 @@ class DashboardKind(Kind):
             lambda found: self._as_stored(org, found),
             lambda found: (found["metadata"]["name"], ""),
             lambda: {found["metadata"]["name"] for found in org.listed(path, _PAGE)},
+            before=here,
         )
 
     def _as_stored(self, org: Org, found: Json) -> Live:
