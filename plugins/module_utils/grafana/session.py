@@ -50,6 +50,11 @@ def check(connection: Connection) -> None:
         wrong = True
     if wrong or any(sign.isspace() for sign in connection.url):
         raise GrafanaError(f"url: {connection.url!r} is no address with http:// or https://, a host, and a port if it has one")
+    if parts.scheme == "https":
+        _check_files(connection)
+
+
+def _check_files(connection: Connection) -> None:
     ca, certificate, key = connection.ca, connection.certificate, connection.key
     for option, path in (("ca", ca), ("certificate", certificate), ("key", key)):
         if path and not (option == "ca" and Path(path).is_dir()):

@@ -142,6 +142,7 @@ def test_a_file_that_is_missing_or_something_else(option: str, tmp_path: Path) -
         Client(Connection("https://localhost", token="t", **{**given, **more})).close()  # type: ignore[arg-type]
 
     build()
+    Client(Connection("http://localhost", token="t", ca="/no/such.pem")).close()
     with pytest.raises(GrafanaError, match=f"{option}: /no/such.pem: No such file"):
         build(**{option: "/no/such.pem"})
     (tmp_path / "text").write_text("text")
