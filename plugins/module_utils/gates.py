@@ -213,7 +213,8 @@ def answers(client: Client, authority: str, path: str = "/liveness", statuses: C
 def postgresql(question: Question) -> list[str]:
     """A leader, every member that answers follows it, and one of them confirms its writes (``standbys``: how many follow).
 
-    ``members``: name → ``address:port`` of Patroni; who is down is not waited for.
+    ``members``: name → ``address:port`` of Patroni; who is down is not waited for. ``synchronous``: whether writes have to be confirmed;
+    without it as the cluster's own configuration has it, which is brought to the inventory's only when all members behave.
     """
     known = {member["name"]: member for member in question.client.json("/cluster")["members"]}
     missing = [] if any(member["role"] == "leader" for member in known.values()) else ["it has no leader"]
@@ -223,7 +224,10 @@ def postgresql(question: Question) -> list[str]:
         if state not in ("running", "streaming"):
             missing.append(f"{name} is {state}")
     following = [member for member in known.values() if member["role"] != "leader" and member["state"] == "streaming"]
-    if following and not any(member["role"] in ("sync_standby", "quorum_standby") for member in following):
+    synchronous = question.expect.get("synchronous")
+    if synchronous is None:
+        synchronous = question.client.json("/config").get("synchronous_mode") not in (None, False, "off")
+    if synchronous and following and not any(member["role"] in ("sync_standby", "quorum_standby") for member in following):
         missing.append("no standby confirms writes")
     standbys = int(question.expect.get("standbys", 0))
     if len(following) < standbys:

@@ -278,6 +278,9 @@ def targets(
     hosts: those that have to be there; empty for all.
     """
     expected = expectations(groups, hosts)
+    confirmed = str(of_member("postgresql", "postgresql_synchronous_mode", groups, hostvars, "quorum"))
+    # YAML's off is no.
+    expected["postgresql"]["synchronous"] = confirmed not in ("off", "False")
     return [
         {
             "component": c.name,

@@ -356,9 +356,11 @@ class Answering(Client):
         return self.answer
 
 
-def missing(members: list[tuple[str, str, str]], **expect: Any) -> list[str]:
+def missing(members: list[tuple[str, str, str]], mode: object = "quorum", **expect: Any) -> list[str]:
+    """mode: what the cluster's own configuration says of synchronous standbys."""
     known = [{"name": name, "role": role, "state": state} for name, role, state in members]
-    return gates.postgresql(gates.Question(Answering("", 0, answer=json.dumps({"members": known})), expect))
+    answer = json.dumps({"members": known, "synchronous_mode": mode})
+    return gates.postgresql(gates.Question(Answering("", 0, answer=answer), expect))
 
 
 def test_a_database_behaves_when_it_is_led_followed_and_confirmed() -> None:
@@ -368,6 +370,10 @@ def test_a_database_behaves_when_it_is_led_followed_and_confirmed() -> None:
     assert missing([leader]) == []
     assert missing([("a", "replica", "running")]) == ["it has no leader"]
     assert missing([leader, ("b", "replica", "streaming")]) == ["no standby confirms writes"]
+    # Neither where nobody has to, nor on the way there.
+    assert missing([leader, ("b", "replica", "streaming")], mode=False) == missing([leader, ("b", "replica", "streaming")], mode=None) == []
+    assert missing([leader, ("b", "replica", "streaming")], synchronous=False) == []
+    assert missing([leader, ("b", "replica", "streaming")], mode=False, synchronous=True) == ["no standby confirms writes"]
     assert missing([leader, standby], standbys=2) == ["1 of 2 standbys follow the leader"]
 
 

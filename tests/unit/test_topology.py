@@ -45,6 +45,16 @@ def test_whoever_can_be_asked_is_a_target_and_shows_what_its_gate_knows() -> Non
     assert set(three) <= set(COMPONENTS)
 
 
+@pytest.mark.parametrize(
+    ("mode", "wanted"), [({}, True), ({"postgresql_synchronous_mode": "on"}, True), ({"postgresql_synchronous_mode": "off"}, False)]
+)
+def test_writes_are_confirmed_where_the_inventory_wants_it(mode: dict[str, str], wanted: bool) -> None:
+    groups = {"all": ["a", "b"], "postgresql": ["a", "b"]}
+    hostvars = {host: {"ha_address": f"192.0.2.{number}", **mode} for number, host in enumerate("ab", 1)}
+    found = [its["expect"] for its in topology.targets(groups, hostvars) if its["component"] == "postgresql"]
+    assert found == [{"standbys": 1, "synchronous": wanted}] * 2
+
+
 def test_loopback_port_stays_on_loopback() -> None:
     assert {e.authority for e in topology.endpoints("object_store", GROUPS, HOSTVARS, port="admin_local")} == {"127.0.0.1:3903"}
 
