@@ -13,6 +13,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, watch
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.options import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 
 display = Display()
@@ -37,7 +38,7 @@ class ActionModule(ActionBase):
         started = time.time()
         try:
             typed = watch.typed(self._play_context, values)
-            options = conduct.Options.of({**its, "check": self._task.check_mode, "typed": typed})
+            options = Options.of({**its, "check": self._task.check_mode, "typed": typed})
             try:
                 result = conduct.STEPS[step](stack, options, self._say)
             except Exception as error:

@@ -18,8 +18,8 @@ import yaml
 from ansible_collections.monitoring.ha.plugins.action import drill_fault
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates, https
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, guardian, record, rule, watch
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.conduct import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError, Situation
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.options import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 from cryptography import x509
 
