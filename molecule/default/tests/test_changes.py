@@ -89,7 +89,7 @@ def test_a_certificate_of_ones_own_is_for_who_comes_by_its_name(stack: Stack) ->
     name, path = "monitoring.example.org", "/etc/haproxy/people.pem"
     make = f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN={name} -addext subjectAltName=DNS:{name} -keyout {path}.key -out {path}"
     for host in stack.hosts:
-        stack.run(host, f"{make} 2>/dev/null && cat {path}.key >> {path} && chmod 600 {path}")
+        stack.run(host, f"{make} 2>/dev/null && cat {path}.key >> {path} && chgrp haproxy {path} && chmod 640 {path}")
     variables = {"haproxy_certificate": path}
     try:
         done = play("site", "--tags", "edge", variables=variables)
