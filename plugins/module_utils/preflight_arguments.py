@@ -16,17 +16,15 @@ from typing import Any
 from ansible_collections.monitoring.ha.plugins.module_utils import durations
 from ansible_collections.monitoring.ha.plugins.module_utils.backup.settings import NAME, Remote
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
+from ansible_collections.monitoring.ha.plugins.module_utils.grafana import given
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import OF_NO_ROLE, Finding, Partial, Site
 
 #: Roles that every host of the stack gets.
 EVERYWHERE = {"pki", "preflight"}
 #: Type of an option → what a value of it is, and how to write one.
 FORMS = {
-    "str": ("text", "write text, in quotes where YAML would take it for something else"),
-    "path": ("a path", "write the path of a file or directory"),
-    "int": ("a whole number", "write it in digits"),
+    **given.FORMS,
     "float": ("a number from 0", "write it in digits, with a dot"),
-    "bool": ("true or false", "write one of them"),
     "list": ("a list", "write it as [one, another]; on the command line within -e '{…}'"),
     "dict": ("a mapping", "write it as {name: value}; on the command line within -e '{…}'"),
 }

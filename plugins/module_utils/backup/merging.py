@@ -33,7 +33,7 @@ def carried(repository: Repository, sha: str, parent: str, onto: str) -> Merged:
     The tree is as the commit has it. Beside it, what the commit did to its parent is done to ``onto``, whose version stays where that
     is disputed.
     """
-    found = _merged(repository, *map(repository.content, (parent, onto, sha)))
+    found = _merged(repository, *(_beside(repository, one) for one in (parent, onto, sha)))
     return Merged(_planted(repository, found.content, _tree(repository, sha) or _tree(repository, onto)), found.disputed)
 
 
@@ -42,19 +42,18 @@ def _folded(repository: Repository, commits: Sequence[str]) -> Merged:
     if not commits:
         return Merged(repository.content(""))
     together, *others = commits
-    found, disputed = _planted(repository, repository.content(together)), set[str]()
+    found, disputed = _beside(repository, together), set[str]()
     for other in others:
         # Where histories went apart more than once, there are several; merged, they are what both sides began with.
         grounds = repository.git.run("merge-base", "--all", together, other, allowed=(0, 1)).split()
-        merged = _merged(repository, _folded(repository, grounds).content, found, repository.content(other))
+        merged = _merged(repository, _folded(repository, grounds).content, found, _beside(repository, other))
         found, disputed = merged.content, disputed | {*merged.disputed}
         together = repository.note(found, [together, other])
     return Merged(found, sorted(disputed))
 
 
 def _merged(repository: Repository, ground: str, ours: str, theirs: str) -> Merged:
-    """What contents that come from the same ground have beside the tree. What is disputed is as in ``ours``, if it still has it."""
-    ground, ours, theirs = (_planted(repository, one) for one in (ground, ours, theirs))
+    """What contents without a tree come to that come from the same ground. What is disputed is as in ``ours``, if it still has it."""
     if ground in (ours, theirs) or ours == theirs:
         return Merged(theirs if ours == ground else ours)
     base = repository.note(ground, [])
@@ -77,6 +76,11 @@ def _files(repository: Repository, content: str) -> dict[str, str]:
 def _tree(repository: Repository, commit: str) -> str:
     """What Git says of the tree in a commit; empty where there is none."""
     return repository.git.run("ls-tree", "-z", commit, "--", TREE).rstrip("\0")
+
+
+def _beside(repository: Repository, commit: str) -> str:
+    """What a commit has beside the tree."""
+    return _planted(repository, repository.content(commit))
 
 
 def _planted(repository: Repository, content: str, tree: str = "") -> str:

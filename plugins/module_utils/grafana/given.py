@@ -43,7 +43,7 @@ def _wrong(value: Any, option: Mapping[str, Any], path: str) -> Iterator[tuple[s
     try:
         found = _value(value, option)
     except (ValueError, TypeError):
-        what, remedy = _FORMS[kind]
+        what, remedy = FORMS[kind]
         yield f"{path} is {_said(value)}, not {what}", f"write it as [{value}]" if kind == "list" and isinstance(value, str) else remedy
         return
     if kind == "list" and "" in found:
@@ -114,7 +114,7 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
     "bool": _boolean,
 }
 #: Type of an option to what a value of it is, and how to write one.
-_FORMS = {
+FORMS = {
     "str": ("text", "write text, in quotes where YAML would take it for something else"),
     "path": ("a path", "write the path of a file or directory"),
     "int": ("a whole number", "write it in digits"),

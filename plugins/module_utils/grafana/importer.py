@@ -194,9 +194,7 @@ def _targets(client: Client, tree: Tree, request: Request, release: str, apis: d
     known = organisations.every(client)
     targets = {name: request.targets.get(name, name) for name in names}
     orgs = {name: Org(client, known.get(target, 0), target, True, release, apis) for name, target in targets.items()}
-    for org in orgs.values():
-        if org.number not in (0, own.number):
-            organisations.check_reached(org)
+    organisations.check_all_reached(orgs.values(), own)
     yield from orgs.items()
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from .client import Client
 from .errors import ApiError, Denied, GrafanaError
@@ -59,10 +59,15 @@ def listed(client: Client, wanted: Sequence[str], release: str, apis: dict[str, 
             raise GrafanaError(f"there is no organisation {name!r}")
     chosen = [(name, number) for name, number in sorted(known.items()) if ALL in wanted or name in wanted or str(number) in wanted]
     found = [Org(client, number, name, True, release, apis) for name, number in chosen]
-    for org in found:
-        if org.number != own.number:
-            check_reached(org)
+    check_all_reached(found, own)
     yield from found
+
+
+def check_all_reached(orgs: Iterable[Org], own: Org) -> None:
+    """``check_reached`` for all that there are; the user's own is reached without a word of it."""
+    for org in orgs:
+        if org.number not in (0, own.number):
+            check_reached(org)
 
 
 def check_reached(org: Org) -> None:

@@ -188,6 +188,12 @@ def required(body: Json, member: str, path: str) -> str:
     return value
 
 
+def renamed(live: Live, length: int) -> Item:
+    """An object that has given up its name. length: as much of that as leaves room for the key within what Grafana takes."""
+    name = f"{live.name[:length]} ({live.key})"
+    return replace(live, name=name, body={**live.body, "name": name})
+
+
 def numbered(items: Iterable[AnyItem]) -> Iterator[AnyItem]:
     """Gives objects that share a name keys of their own, in an order that only their content decides."""
     seen: Counter[str] = Counter()

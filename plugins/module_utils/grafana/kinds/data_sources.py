@@ -11,7 +11,7 @@ from typing import Any
 from ..canonical import Json, pick, without
 from ..client import segment
 from ..organisation import Org
-from .base import Item, Kind, Live, required
+from .base import Item, Kind, Live, renamed, required
 
 _PLAIN = ("uid", "name", "type", "access", "url", "user", "database", "basicAuthUser")
 _FLAGS = ("basicAuth", "withCredentials", "isDefault")
@@ -95,8 +95,7 @@ class DataSourceKind(Kind):
         )
 
     def aside(self, live: Live) -> Item:
-        name = f"{live.name[:140]} ({live.key})"
-        return replace(live, name=name, body={**live.body, "name": name})
+        return renamed(live, 140)
 
 
 def _path(uid: str) -> str:

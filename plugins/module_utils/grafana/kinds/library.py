@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from .. import names
 from ..canonical import Json, pick
 from ..client import segment
 from ..organisation import Org
-from .base import Item, Kind, Live, required
+from .base import Item, Kind, Live, renamed, required
 
 
 class LibraryPanelKind(Kind):
@@ -53,8 +52,7 @@ class LibraryPanelKind(Kind):
         )
 
     def aside(self, live: Live) -> Item:
-        name = f"{live.name[:50]} ({live.key})"
-        return replace(live, name=name, body={**live.body, "name": name})
+        return renamed(live, 50)
 
     def parse(self, body: Json, folder: str, path: str) -> Item:
         name = required(body, "name", path)
