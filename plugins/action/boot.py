@@ -15,20 +15,18 @@ from ansible.plugins.action import ActionBase
 IDENTITY = "cat /proc/sys/kernel/random/boot_id && systemctl show --property=UserspaceTimestampMonotonic --value"
 #: Seconds between two looks.
 PAUSE = 2.0
-OPTIONS = {"after", "timeout"}
 
 
 class ActionModule(ActionBase):
     """``monitoring.ha.boot``."""
 
     _supports_check_mode = True
+    _VALID_ARGS = frozenset({"after", "timeout"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """The present boot; with ``after``, once it is another one than that."""
         super().run(tmp, task_vars)
         given, host = self._task.args, (task_vars or {})["inventory_hostname"]
-        if unknown := set(given) - OPTIONS:
-            raise AnsibleActionFail(f"boot: unknown option {', '.join(sorted(unknown))}")
         after, timeout = str(given.get("after") or ""), int(given.get("timeout", 600))
         if not after:
             return {"changed": False, "boot": self._boot()}

@@ -28,6 +28,7 @@ class ActionModule(ActionBase):
     """``monitoring.ha.config_tree``."""
 
     _supports_check_mode = True
+    _VALID_ARGS = frozenset({"dest", "directory_mode", "environment", "files", "group", "mode", "owner", "validate"})
     _supports_diff = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

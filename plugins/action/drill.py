@@ -1,6 +1,6 @@
 # Copyright (c) monitoring.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The steps of a drill on the controller: choose, look, begin, last, finish, log, tell. The role drill puts them in order."""
+"""The steps of a drill on the controller: choose, guard, look, begin, last, finish, log, tell. The role drill puts them in order."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class ActionModule(ActionBase):
     """``monitoring.ha.drill``."""
 
     _supports_check_mode = True
+    _VALID_ARGS = frozenset({"addresses", "index", "logs", "options", "step", "trouble", "unmended", "unreachable", "unsupported"})
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

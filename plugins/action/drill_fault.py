@@ -4,19 +4,16 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.monitoring.ha.plugins.module_utils import certificates, https
+from ansible_collections.monitoring.ha.plugins.module_utils import certificates, faults, https
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import faults_of, record
 
-OPTIONS = {"state", "fault", "given", "deadline", "directory"}
 #: Seconds that a command that cuts or gives power may take.
 POWER = 300
 
@@ -25,20 +22,27 @@ class ActionModule(ActionBase):
     """``monitoring.ha.drill_fault``."""
 
     _supports_check_mode = True
+    _VALID_ARGS = frozenset({"state", "fault", "given", "deadline", "directory"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Do it, and write down when."""
         super().run(tmp, task_vars)
-        its = self._task.args
-        if unknown := set(its) - OPTIONS:
-            raise AnsibleActionFail(f"drill_fault: unknown option {', '.join(sorted(unknown))}")
-        fault, state = str(its["fault"]), str(its.get("state", "present"))
-        given = its.get("given") or {}
+        # Before anything is done: what comes to nothing in the middle leaves something broken.
+        _validated, its = self.validate_argument_spec(
+            {
+                "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                "fault": {"type": "str", "choices": [*faults.FAULTS, "power_cut"], "required": True},
+                "given": {"type": "dict", "default": {}},
+                "deadline": {"type": "int", "default": 300},
+                "directory": {"type": "path", "required": True},
+            }
+        )
+        fault, state, given = its["fault"], its["state"], its["given"]
         host = str(given.get("host") or (task_vars or {}).get("inventory_hostname"))
         if fault == "power_cut":
             result = self._power(given, state, (task_vars or {})["hostvars"][host])
         else:
-            arguments = {"state": state, "fault": fault, "given": given, "deadline": int(its.get("deadline", 300))}
+            arguments = {"state": state, "fault": fault, "given": given, "deadline": its["deadline"]}
             if fault == "certificate_expired" and state == "present":
                 passphrase = str((task_vars or {}).get("pki_ca_passphrase") or "")
                 arguments["files"] = faults_of.expired(str(given["pki"]), host, passphrase, datetime.now(certificates.UTC))
@@ -48,7 +52,7 @@ class ActionModule(ActionBase):
             result["at"] = time.time() - float(result.get("ago", 0))
             if result.get("changed"):
                 what = "injected" if state == "present" else "mended"
-                record.event(Path(str(its["directory"])), result["at"], what, host)
+                record.event(Path(its["directory"]), result["at"], what, host)
         return result
 
     def _power(self, given: dict[str, Any], state: str, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,13 +68,10 @@ class ActionModule(ActionBase):
         if state == "present" and not watched:
             return {"failed": True, "msg": "nothing on the host answers: whether its power goes cannot be told"}
         last = time.monotonic()
-        done = subprocess.run(
-            ["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=POWER, check=False
-        )
-        if done.returncode:
-            # The command itself may hold a password, and a shell repeats it in what it complains about.
-            said = (done.stderr or done.stdout).replace(command, name)
-            return {"failed": True, "msg": f"{name}: {' '.join(said.split())[:300] or done.returncode}"}
+        try:
+            faults.shell(command, POWER, flags=())
+        except faults.FaultError as error:
+            return {"failed": True, "msg": f"{name}: {error}"}
         # A command may end before it has worked, and one that has no effect is no failure that could be measured.
         end = time.monotonic() + POWER
         while answering := [its for its in watched if https.connects(its)]:

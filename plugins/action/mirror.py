@@ -33,7 +33,9 @@ def versions(hostvars: Mapping[str, Mapping[str, Any]], components: Mapping[str,
 class ActionModule(ActionBase):
     """``monitoring.ha.mirror``."""
 
+    _supports_check_mode = False
     _requires_connection = False
+    _VALID_ARGS = frozenset({"architectures", "components", "directory", "lock", "mirror"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Obtain each archive, and put it into the directory."""

@@ -16,6 +16,7 @@ class ActionModule(ActionBase):
     """``monitoring.ha.packages``."""
 
     _supports_check_mode = True
+    _VALID_ARGS = frozenset({"names"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Look, then install what is missing."""

@@ -130,6 +130,7 @@ class ActionModule(ActionBase):
     """``monitoring.ha.preflight``."""
 
     _supports_check_mode = True
+    _VALID_ARGS = frozenset({"accept", "facts", "needed"})
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

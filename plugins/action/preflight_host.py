@@ -18,6 +18,7 @@ class ActionModule(ActionBase):
     """``monitoring.ha.preflight_host``."""
 
     _supports_check_mode = True
+    _VALID_ARGS = frozenset({"names", "paths", "reach", "virtual_address"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Look, then read the clock."""

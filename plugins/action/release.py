@@ -20,6 +20,7 @@ class ActionModule(ActionBase):
     """``monitoring.ha.release``."""
 
     _supports_check_mode = True
+    _VALID_ARGS = frozenset({"component", "lock", "mirror", "root", "version"})
     _supports_diff = True
     TRANSFERS_FILES = True
 

@@ -16,7 +16,6 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.plugin_utils import rendering
 
 HANDED_ON = ("unit", "state", "enabled", "timeout", "restart_files", "reload_files", "gate")
-OPTIONS = {*HANDED_ON, "template", "content", "dropin_template", "dropin", "restart_on", "reload_on", "at_once"}
 
 
 class ActionModule(ActionBase):
@@ -24,14 +23,13 @@ class ActionModule(ActionBase):
 
     _supports_check_mode = True
     _supports_diff = True
+    _VALID_ARGS = frozenset({*HANDED_ON, "template", "content", "dropin_template", "dropin", "restart_on", "reload_on", "at_once"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Render, change what differs, wait for the gate, record."""
         super().run(tmp, task_vars)
         values = task_vars or {}
         given = dict(self._task.args)
-        if unknown := set(given) - OPTIONS:
-            raise AnsibleActionFail(f"service: unknown option {', '.join(sorted(unknown))}")
         if not given.get("unit"):
             raise AnsibleActionFail("service: name a unit")
         arguments = self._arguments(given, values)

@@ -24,6 +24,7 @@ class ActionModule(ActionBase):
     """``monitoring.ha.summary``."""
 
     _supports_check_mode = True
+    _VALID_ARGS = frozenset({"file", "pki_directory"})
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -21,6 +21,26 @@ class ActionModule(ActionBase):
     """``monitoring.ha.upgrade_plan``."""
 
     _supports_check_mode = True
+    _VALID_ARGS = frozenset(
+        {
+            "away",
+            "backup_max_age",
+            "backups",
+            "downgrade",
+            "everybody",
+            "fleet_batch",
+            "fleet_failures",
+            "idle",
+            "last",
+            "lock",
+            "reason",
+            "releases",
+            "resume",
+            "strategy",
+            "turns",
+            "unfinished",
+        }
+    )
     _requires_connection = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -28,6 +28,7 @@ ROOM = 48
 CRUMBS = 4096
 #: Seconds by which a clock is put forward.
 STEP = 300
+BOOT = "/proc/sys/kernel/random/boot_id"
 IDENTITY = "/etc/monitoring-ha/pki"
 MARK = "monitoring_ha_drill"
 CLAIM = "claim"
@@ -197,10 +198,14 @@ def clock_step(its: Mapping[str, Any]) -> Fault:
     units = "chrony.service systemd-timesyncd.service ntpsec.service"
     state = f"{DIRECTORY}/clock"
     inject = f"for unit in {units}; do systemctl is-active -q $unit && echo $unit; done >{state} || true\n"
-    inject += (
-        f"for unit in $(cat {state}); do systemctl stop $unit; done\ndate -s @$(($(date +%s) + {STEP})) >/dev/null\ntouch {state}.stepped"
-    )
-    mend = f"if [ -e {state}.stepped ]; then date -s @$(($(date +%s) - {STEP})) >/dev/null; rm {state}.stepped; fi\n"
+    inject += f"for unit in $(cat {state}); do systemctl stop $unit; done\n"
+    inject += f"date -s @$(($(date +%s) + {STEP})) >/dev/null\ncat {BOOT} >{state}.stepped"
+    # A host that has started anew since then has its clock from elsewhere.
+    mend = f"""if [ -e {state}.stepped ]; then
+  [ "$(cat {state}.stepped)" != "$(cat {BOOT})" ] || date -s @$(($(date +%s) - {STEP})) >/dev/null
+  rm {state}.stepped
+fi
+"""
     mend += f"for unit in $(cat {state}); do systemctl start $unit; done\nrm -f {state}"
     check = "if systemd-detect-virt -cq; then echo 'a container has the clock of its machine'; fi"
     return Fault(inject, mend, check)
@@ -276,18 +281,30 @@ FAULTS: dict[str, Callable[[Mapping[str, Any]], Fault]] = {
 # --- on the host ----------------------------------------------------------------------------------------------------
 
 
-def shell(script: str, timeout: float = 300) -> str:
-    """What a script printed; FaultError with what it said when it fails. After ``timeout`` seconds all of its processes are ended."""
-    command = ["/bin/sh", "-eu", "-c", script]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+def hidden(script: str, flags: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
+    """(command, environment) that run a script, which may hold a key or a password: a list of processes does not show it."""
+    return ["/bin/sh", *flags, "-c", 'script=$DRILL_SCRIPT; unset DRILL_SCRIPT; eval "$script"'], {"DRILL_SCRIPT": script}
+
+
+def shell(script: str, timeout: float = 300, flags: Sequence[str] = ("-eu",), under: Sequence[str] = ()) -> str:
+    """What a script printed; FaultError with what it said when it fails. After ``timeout`` seconds all of its processes are ended.
+
+    flags: of the shell. under: a command that runs it.
+    """
+    command, environment = hidden(script, flags)
+    pipe, environment = subprocess.PIPE, {**os.environ, **environment}
+    with subprocess.Popen(
+        [*under, *command], env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
         try:
             said, errors = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:
             os.killpg(process.pid, signal.SIGKILL)
             raise FaultError(f"not done after {timeout:.0f} s") from error
     if process.returncode:
-        raise FaultError(" ".join((errors or said).split())[:500] or f"exit {process.returncode}")
+        # A shell repeats what it complains about.
+        complaint = (errors or said).replace(script, "the command")
+        raise FaultError(" ".join(complaint.split())[:500] or f"exit {process.returncode}")
     return said
 
 
@@ -299,9 +316,14 @@ def timer(name: str) -> str:
     return f"monitoring-ha-drill-{name.replace('_', '-')}"
 
 
+def locked() -> list[str]:
+    """The command under which one failure is made or mended at a time."""
+    return ["/usr/bin/flock", f"{DIRECTORY}/lock"]
+
+
 def mending(name: str) -> str:
     """The command that does what was left to be done: whoever comes second waits, and has nothing to do then."""
-    return f"/usr/bin/flock {DIRECTORY}/lock /bin/sh -c '[ ! -e {path(name)} ] || exec /bin/sh -eu {path(name)}'"
+    return f"{words(locked())} /bin/sh -c '[ ! -e {path(name)} ] || exec /bin/sh -eu {path(name)}'"
 
 
 def arm(name: str, script: str, seconds: float) -> None:
@@ -317,6 +339,12 @@ def arm(name: str, script: str, seconds: float) -> None:
         f"systemctl stop {unit}.timer 2>/dev/null || true\nsystemctl reset-failed {unit}.service 2>/dev/null || true\n"
         f"systemd-run --quiet --collect --unit={unit} --on-active={seconds:.0f} --timer-property=AccuracySec=1s {again} {mending(name)}"
     )
+
+
+def inject(name: str, script: str) -> None:
+    """Make a failure that is armed. Who would mend it meanwhile waits until it is made; one that has been mended by then is not made."""
+    armed_still = f"[ -e {path(name)} ] || {{ echo 'it was mended before it was made' >&2; exit 1; }}"
+    shell(f"{armed_still}\n{script}", under=locked())
 
 
 def mend(name: str) -> bool:

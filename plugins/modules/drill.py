@@ -23,6 +23,7 @@ options:
   step:
     description:
       - V(choose) tells which drills are meant.
+      - V(guard) leaves a process beside the playbook that takes away whatever drills left on hosts, should the playbook go.
       - V(look) tells whether the virtual address has to be moved away from the database's leader first.
       - V(begin) waits until the stack is whole and starts the probes.
       - V(last) waits until a failure has lasted.
@@ -30,7 +31,7 @@ options:
       - V(log) puts the components' logs beside the verdict.
       - V(tell) writes the report.
     type: str
-    choices: [choose, look, begin, last, finish, log, tell]
+    choices: [choose, guard, look, begin, last, finish, log, tell]
     required: true
   options:
     description: The variables of the role P(monitoring.ha.drill#role), without their prefix, as C(drill_options) of the role names them.
@@ -55,6 +56,11 @@ options:
     default: []
   unsupported:
     description: Why hosts cannot have the failure.
+    type: list
+    elements: str
+    default: []
+  unreachable:
+    description: Hosts that the failure would strike, and that cannot be reached.
     type: list
     elements: str
     default: []

@@ -14,8 +14,10 @@ description:
     which mends it by itself after O(deadline).
 attributes:
   check_mode:
-    support: full
-    description: Only says whether the failure can be made.
+    support: partial
+    description:
+      - Only says whether the failure can be made.
+      - To find that out for a slow network or a full disk, the host delays packets for a moment, or writes a file of 4 KiB.
   diff_mode:
     support: none
     description: A failure is no configuration.

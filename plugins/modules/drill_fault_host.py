@@ -14,8 +14,10 @@ description:
   - What mends is left on the host, and armed to run by itself, before the failure is made.
 attributes:
   check_mode:
-    support: full
-    description: Only says whether the failure can be made here.
+    support: partial
+    description:
+      - Only says whether the failure can be made here.
+      - To find that out for a slow network or a full disk, the host delays packets for a moment, or writes a file of 4 KiB.
   diff_mode:
     support: none
     description: A failure is no configuration.
@@ -110,7 +112,7 @@ def main() -> None:
         fault = faults.FAULTS[name]({**its["given"], "files": its["files"]})
         if reason := faults.impossible(fault):
             if name == faults.CLAIM:
-                module.fail_json(msg=reason)
+                module.fail_json(msg=f"{reason}: wait until they have ended; where they were broken off, run this module with state=absent")
             module.exit_json(changed=False, unsupported=reason)
         if others := sorted(set(faults.armed()) - faults.HARMLESS - {name}):
             remedy = "wait until the host has mended it by itself, or run this module with state=absent"
@@ -120,7 +122,7 @@ def main() -> None:
         faults.arm(name, fault.mend, its["deadline"])
         begun = time.monotonic()
         try:
-            faults.shell(fault.inject)
+            faults.inject(name, fault.inject)
         except faults.FaultError:
             faults.mend(name)
             raise

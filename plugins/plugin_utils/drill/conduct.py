@@ -30,6 +30,8 @@ TOO_LONG = 3.0
 PATIENCE = 60.0
 #: Seconds beyond a failure's own after which a host mends it by itself.
 DEADLINE = 120
+#: Where the object store was gone for less than a block's time.
+NOTHING_TO_SEND = "No block became due meanwhile, so that none had to be sent afterwards: drill_seconds says how long the failure lasts."
 #: A file in the working directory that ends what lasts.
 ENOUGH = "enough"
 #: Lines of each host's log that are kept, of those that differ in more than numbers.
@@ -96,7 +98,10 @@ def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     left_out = stack.left_out()
     if not options.check:
         shutil.rmtree(options.work, ignore_errors=True)
-        options.work.mkdir(parents=True, mode=0o700)
+        try:
+            options.work.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise DrillError(f"drill_report ({options.directory}): {error.strerror}: name a directory that can be written") from error
         guardian.note(options.work / "process", os.getppid())
         record.secret(
             options.work / "run.json", {"started": time.time(), "versions": stack.versions(), "without": without, "left_out": left_out}
@@ -107,9 +112,26 @@ def choose(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     say(f"{len(found)} drills, measured by {', '.join(probes)}{named}")
     marks = [{"host": h, "path": faults_of.textfiles(stack, h)} for h in faults_of.marked(stack)] if "pages" in probes else []
     drills = [{"index": index, "name": f"{case.name}{f' ({case.turn})' if case.turn > 1 else ''}"} for index, case in enumerate(found)]
-    longest = sum(case.failure.seconds + options.patience + 300 for case in found)
     run = f"{socket.gethostname()}:{options.directory}"
-    return {"drills": drills, "marks": marks, "hosts": topology.stack_hosts(stack.groups), "longest": int(longest), "run": run}
+    return {"drills": drills, "marks": marks, "hosts": topology.stack_hosts(stack.groups), "longest": longest(found, options), "run": run}
+
+
+def longest(found: Sequence[Case], options: Options) -> int:
+    """Seconds that drills may take."""
+    return int(sum(case.failure.seconds + options.patience + 300 for case in found))
+
+
+# --- guard ----------------------------------------------------------------------------------------------------------
+
+
+def guard(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
+    """Whatever the run leaves on hosts between its drills goes when the playbook does."""
+    del say
+    directory = options.work / "run"
+    directory.mkdir(mode=0o700)
+    watch.promise(directory, [], topology.stack_hosts(stack.groups), options.typed, longest(cases(stack, options), options))
+    watch.start(directory, [])
+    return {}
 
 
 # --- look -----------------------------------------------------------------------------------------------------------
@@ -182,6 +204,7 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         put(options, result)
         return {"failed": True, "msg": "\n".join(result.reasons), "run": False}
     whom = {"hosts": hosts, "holder": situation.holder, "leader": situation.leader, "started": started}
+    whom |= {"sent": stack.sent()} if case.failure.uploads else {}
     (directory / "case.json").write_text(json.dumps(whom), encoding="utf-8")
     time.sleep(BEFORE)
     say(f"{case.failure.title}: {', '.join(hosts)}, for {case.failure.seconds:g} s")
@@ -239,6 +262,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         record.event(directory, whole, "whole")
         waiting = stack.uploaded(options.patience) if case.failure.uploads else []
         time.sleep(options.settle)
+    idle = [NOTHING_TO_SEND] if case.failure.uploads and stack.sent() <= whom["sent"] else []
     watch.stop(directory)
     done, ledgers, begun = record.events(directory), watch.ledgers(directory), begun_run(options)
     injected = [one for one in done if one.what == "injected"]
@@ -270,7 +294,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         moves=report.moves(ledgers, names),
         lines=report.lines(ledgers),
         cost=report.cost(ledgers),
-        notes=[f"Not measured: {line}" for line in begun["without"]],
+        notes=[*(f"Not measured: {line}" for line in begun["without"]), *idle],
     )
     put(options, result)
     watch.keep(directory, options.directory / "ledgers" / f"{case.name}-{case.turn}")
@@ -341,11 +365,13 @@ def collected(stack: Stack, options: Options) -> list[report.Result]:
 def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     """The report. It fails when a promise was not kept, a drill came to no verdict, or something else broke off."""
     begun = begun_run(options)
+    if (options.work / "run").exists():
+        watch.leave(options.work / "run")
     cluster = str(stack.of_member("prometheus", "ha_cluster", "main"))
     run = report.Run(cluster, begun["started"], collected(stack, options), stack.topology(), begun["versions"])
-    history = report.remember(options.directory, run)
     report.put(options.directory / "report.json", json.dumps(run.as_dict(), indent=1) + "\n")
     report.put(options.directory / "junit.xml", report.junit(run))
+    history = report.remember(options.directory, run)
     report.put(options.directory / "report.html", page.page(run, history))
     # Whoever still mends needs what is written there.
     if not mending(options):
@@ -364,6 +390,7 @@ def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
 
 STEPS: dict[str, Callable[[Stack, Options, Say], dict[str, Any]]] = {
     "choose": choose,
+    "guard": guard,
     "look": look,
     "begin": begin,
     "last": last,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -161,6 +162,10 @@ def promised(failure: Failure, objectives: Mapping[str, Any], database: str = "p
         its = objectives.get(name) or {}
         if not isinstance(its, Mapping) or set(its) - LIMITS:
             raise DrillError(f"drill_objectives.{name}: a mapping of {', '.join(sorted(LIMITS))} to numbers or null, not {its!r}")
+        for limit, value in its.items():
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+            if value is not None and not number:
+                raise DrillError(f"drill_objectives.{name}.{limit}: a number that is not negative, or null, not {value!r}")
         found |= its
     return found
 

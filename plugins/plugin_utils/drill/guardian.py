@@ -1,6 +1,6 @@
 # Copyright (c) monitoring.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Starts the probes of a drill, and looks after it: when the playbook is gone in the middle, mends and stops.
+"""Starts the probes of a drill, if any, and looks after it: when the playbook is gone in the middle, mends and stops.
 
 ``python3 -m ….drill.guardian DIRECTORY PARENT PROBE…``
 """
@@ -117,10 +117,8 @@ class Mender:
         self.end, self.began = self.end or now + GIVEN_UP, self.began or time.time()
         if now < self.due:
             return False
-        for path, its in record.mends(self.directory).items():
-            if self.settled(path, its):
-                path.unlink(missing_ok=True)
-        left = len(record.mends(self.directory))
+        # Power that was given too soon, while what cuts it still worked, is given again as long as anything is left.
+        left = sum(not self.settled(path, its) for path, its in record.mends(self.directory).items())
         if left and time.monotonic() < self.end:
             self.due = time.monotonic() + self.pause
             self.pause = min(2 * self.pause, LONGEST_PAUSE)
@@ -132,14 +130,14 @@ class Mender:
 
 
 def main(directory: Path, parent: int, probes: list[str]) -> None:
-    """Until every probe has ended, and everything is mended."""
+    """Until every probe has ended (without any: until it is told to), and everything is mended."""
     since = born(parent)
     # The terminal's interrupt is for the playbook.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     running = [start(directory, probe) for probe in probes]
     mender, deadline = Mender(directory), float("inf")
     orphaned = False
-    while any(process.poll() is None for process in running):
+    while any(process.poll() is None for process in running) or not (running or (directory / record.STOP).exists()):
         orphaned = orphaned or not since or not alive(parent, since)
         if orphaned:
             mender.done()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,14 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError
+
+
+def words(given: Any, variable: str) -> list[str]:
+    """Names in a list, or in a text with commas between them."""
+    if not isinstance(given, (str, list, tuple)):
+        raise DrillError(f"{variable} is {given!r}: give a name, names with commas between them, or a list")
+    found = given.split(",") if isinstance(given, str) else [str(word) for word in given]
+    return [word.strip() for word in found if word.strip()]
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,11 @@ class Options:
                 found |= {name: kind(found[name])} if name in found else {}
             except (TypeError, ValueError) as error:
                 raise DrillError(f"drill: {name} is {found[name]!r}: {error}") from error
-        wanted = found.get("wanted", [])
-        words = wanted.split(",") if isinstance(wanted, str) else [str(word) for word in wanted]
-        found["wanted"] = [word.strip() for word in words if word.strip()]
+        for name in ("seconds", "patience", "settle"):
+            if not 0 <= found.get(name, 0) < math.inf:
+                raise DrillError(f"drill_{name} is {found[name]:g}: say how many seconds, no less than 0")
+        for name, variable in (("wanted", "drill"), ("probes", "drill_probes")):
+            found[name] = words(found.get(name, []), variable)
         return cls(**found)
 
     @property

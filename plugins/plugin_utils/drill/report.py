@@ -207,7 +207,10 @@ def printable(text: str) -> str:
 def remember(directory: Path, run: Run) -> list[dict[str, Any]]:
     """Append this run's figures to the history; all of it, the oldest first. A line that is broken is left out."""
     path = directory / HISTORY
+    before = path.read_bytes() if path.exists() else b""
     with path.open("a", encoding="utf-8") as file:
+        # A run that was broken off may have left half a line.
+        file.write("\n" if before and not before.endswith(b"\n") else "")
         for result in run.results:
             if result.state in ("passed", "failed"):
                 its = {key(f): [f["value"], f["limit"]] for f in result.figures if f["limit"] is not None}
@@ -218,12 +221,23 @@ def remember(directory: Path, run: Run) -> list[dict[str, Any]]:
 
 def history(path: Path) -> list[dict[str, Any]]:
     found = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         try:
-            found.append(json.loads(text))
+            entry = json.loads(text)
         except ValueError:
             continue
+        if legible(entry):
+            found.append(entry)
     return found
+
+
+def legible(entry: Any) -> bool:
+    """Whether a line of the history is one that this version has written, or could have."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("figures"), Mapping):
+        return False
+    figures = [its if isinstance(its, list) and len(its) == 2 else [None] for its in entry["figures"].values()]
+    numbers = [entry.get("at"), *(number for its in figures for number in its)]
+    return isinstance(entry.get("name"), str) and "state" in entry and all(isinstance(number, (int, float)) for number in numbers)
 
 
 def strain(entry: Mapping[str, Any]) -> float:

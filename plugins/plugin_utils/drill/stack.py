@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import time
@@ -115,6 +116,16 @@ class Stack:
             found[its.host] = (rounds[0], failed[0]) if rounds and failed else "it says nothing of uploads"
         return found
 
+    def sent(self) -> float:
+        """Blocks that sidecars have brought to the object store since they began."""
+        found = 0.0
+        for its in topology.endpoints("thanos_sidecar", self.groups, self.hostvars):
+            with contextlib.suppress(Unanswered):
+                found += sum(
+                    metric(replace(self.identity, address=its.address, port=its.port).text("/metrics"), "thanos_shipper_uploads_total")
+                )
+        return found
+
     def uploaded(self, timeout: float) -> list[str]:
         """Wait until nothing is left to be uploaded: every sidecar has gone through all of its blocks, and no upload failed meanwhile.
 
@@ -208,6 +219,8 @@ class Stack:
             "objects": bool(store.get("access_key")),
             "pages": bool(self.members("alertmanager") and pager),
         }
+        if unknown := sorted(set(wanted) - set(possible)):
+            raise failures.DrillError(f"drill_probes: no probe is called {', '.join(unknown)}; there are {', '.join(sorted(possible))}")
         found = [name for name, there in possible.items() if there and (not wanted or name in wanted)]
         return found, list(lacking.values())
 

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ansible import context
+from ansible_collections.monitoring.ha.plugins.module_utils import faults
 from ansible_collections.monitoring.ha.plugins.plugin_utils import lock
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import guardian, ledger, record
 
@@ -91,23 +92,23 @@ def ansible_command(hosts: Sequence[str], passwords: Mapping[str, Path] = Mappin
 
 
 def promise(
-    directory: Path, faults: Sequence[Mapping[str, Any]], hosts: Sequence[str], passwords: Mapping[str, str | None], deadline: float
+    directory: Path, made: Sequence[Mapping[str, Any]], hosts: Sequence[str], passwords: Mapping[str, str | None], deadline: float
 ) -> None:
     """Leave with the guardian what mends, should the playbook go: power first, then everything that is left on hosts.
 
-    passwords: what was typed in. deadline: seconds after the failure in which hosts mend themselves.
+    made: what is done to which host. passwords: what was typed in. deadline: seconds after the failure in which hosts mend themselves.
     """
-    for number, its in enumerate(faults):
+    for number, its in enumerate(made):
         if its["fault"] == "power_cut":
-            record.promise_to_mend(directory, number, ["/bin/sh", "-c", its["given"]["on"]], {})
+            record.promise_to_mend(directory, number, *faults.hidden(its["given"]["on"]))
     files = {name: record.password(directory, name, text) for name, text in passwords.items() if text}
     # Who logs in without the password, again and again, is shut out.
     itself = deadline if None in passwords.values() else 0.0
-    record.promise_to_mend(directory, len(faults), ansible_command(hosts, files), UNASKED, itself)
+    record.promise_to_mend(directory, len(made), ansible_command(hosts, files), UNASKED, itself)
 
 
 def start(directory: Path, probes: Sequence[str]) -> None:
-    """A guardian with its probes, in a session of its own that the terminal's interrupt does not reach."""
+    """A guardian with its probes, if any, in a session of its own that the terminal's interrupt does not reach."""
     python = directory / "python"
     (python / "ansible_collections" / "monitoring").mkdir(parents=True)
     (python / "ansible_collections" / "monitoring" / "ha").symlink_to(lock.ROOT)
@@ -153,6 +154,15 @@ def stop(directory: Path) -> None:
     while (directory / SETTINGS).exists() and time.monotonic() < end:
         time.sleep(0.2)
     (directory / SETTINGS).unlink(missing_ok=True)
+
+
+def leave(directory: Path) -> None:
+    """A guardian without probes has nothing left to look after, and ends."""
+    record.mended(directory)
+    (directory / record.STOP).touch()
+    end = time.monotonic() + READY
+    while guardian.noted(directory / guardian.PROCESS) and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def keep(directory: Path, to: Path) -> None:

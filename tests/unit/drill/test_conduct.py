@@ -54,6 +54,13 @@ def options(directory: Path, **given: Any) -> Options:
         ({}, "say what is drilled"),
         ({"drill": "haproxy_killed", "drill_host": "mon9"}, "haproxy_killed cannot strike mon9"),
         ({"drill": "haproxy_killed", "drill_objectives": {"haproxy_killed": {"defalt": 1}}}, "drill_objectives.haproxy_killed"),
+        ({"drill": "haproxy_killed", "drill_objectives": {"all": {"query": "3 s"}}}, "drill_objectives.all.query: a number"),
+        ({"drill": "haproxy_killed", "drill_objectives": {"haproxy_killed": {"query": -1}}}, "or null, not -1"),
+        ({"drill": "haproxy_killed", "drill_probes": "query,grafna"}, "drill_probes: no probe is called grafna"),
+        ({"drill": "haproxy_killed", "drill_seconds": -3}, "drill_seconds is -3"),
+        ({"drill": "haproxy_killed", "drill_patience": -1}, "drill_patience is -1"),
+        ({"drill": 5}, "drill is 5: give a name"),
+        ({"drill": "haproxy_killed", "drill_report": "/proc/report"}, "drill_report (/proc/report)"),
         ({"drill": "haproxy_killed", "drills_allowed": "perhaps"}, "not said of mon1, mon2, mon3"),
     ],
 )
@@ -182,10 +189,13 @@ def test_the_holder_is_known_however_its_address_is_written() -> None:
     assert its.virtual == "2001:db8::10" and its.situation({"mon2": "active\n2: eth0 inet6 2001:db8::10/64 scope global"}).holder == "mon2"
 
 
-def test_a_command_for_the_power_may_hold_a_password() -> None:
+def test_a_command_for_the_power_may_hold_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
     action: Any = SimpleNamespace(_task=SimpleNamespace(check_mode=False))
     done = drill_fault.ActionModule._power(action, {"host": "mon1"}, "absent", {"drill_power_on": "no-such-tool -P S3cret"})
     assert done["msg"].startswith("drill_power_on of mon1: ") and "not found" in done["msg"] and "S3cret" not in done["msg"]
+    monkeypatch.setattr(drill_fault, "POWER", 0.2)
+    done = drill_fault.ActionModule._power(action, {"host": "mon1"}, "absent", {"drill_power_on": "sleep 9; true -P S3cret"})
+    assert done == {"failed": True, "msg": "drill_power_on of mon1: not done after 0 s"}
     shown = faults_of.shown([{"host": "mon1", "fault": "power_cut", "given": {"host": "mon1", "off": "x", "on": "y", "answers": []}}])
     assert shown == [{"host": "mon1", "fault": "power_cut", "given": {"host": "mon1", "answers": []}}]
 
@@ -451,17 +461,24 @@ def test_a_failure_that_was_not_made_everywhere_is_another_one(monkeypatch: pyte
     assert json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"] == ["the failure was not made on mon2"]
 
 
-@pytest.mark.parametrize(("waiting", "state"), [([], "passed"), (["Thanos sidecar (mon1): stuck"], "failed")])
+@pytest.mark.parametrize(
+    ("waiting", "sent", "state"), [([], 4.0, "passed"), ([], 3.0, "passed"), (["Thanos sidecar (mon1): stuck"], 3.0, "failed")]
+)
 def test_a_store_that_was_gone_is_judged_by_what_reaches_it_afterwards(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waiting: list[str], state: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waiting: list[str], sent: float, state: str
 ) -> None:
     its = options(tmp_path, wanted="object_store_gone", settle=0)
-    made(its)
+    path = made(its) / "case.json"
+    record.secret(path, {**json.loads(path.read_text(encoding="utf-8")), "sent": 3.0})
+    monkeypatch.setattr(Seen, "sent", lambda _stack: sent)
     monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
     monkeypatch.setattr(Seen, "uploaded", lambda _stack, _timeout: waiting)
     told = conduct.finish(seen(), its, print)
     reasons = json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"]
     assert told["verdict"] == state and reasons == [f"180 s after the stack is whole: {line}" for line in waiting]
+    # Where nothing had to be sent, nothing was shown of it.
+    notes = json.loads(its.verdict(0).read_text(encoding="utf-8"))["notes"]
+    assert notes == ([] if sent > 3 else [conduct.NOTHING_TO_SEND])
 
 
 # --- what is told ---------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,11 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
     real = faults.shell
 
-    def shell(script: str, timeout: float = 300) -> str:
+    def shell(script: str, *told: Any, **more: Any) -> str:
         if "systemctl" in script or "systemd-run" in script:
             said.append(script)
             script = ""
-        return real(script, timeout) if script else ""
+        return real(script, *told, **more) if script else ""
 
     monkeypatch.setattr(faults, "DIRECTORY", str(tmp_path / "drill"))
     monkeypatch.setattr(faults, "shell", shell)
@@ -177,7 +178,7 @@ def test_drills_of_somebody_else_are_told_until_they_must_be_over(host: list[str
     mine = "one:/srv/it's mine"
     assert not claimed(mine).get("failed") and not claimed(mine).get("failed")
     for more in ({}, {"_ansible_check_mode": True}):
-        assert claimed("two:/srv/other", **more)["msg"] == f"drills are going on already ({mine})"
+        assert claimed("two:/srv/other", **more)["msg"].startswith(f"drills are going on already ({mine}): wait until they have ended")
     assert not claimed(mine, given={"run": mine, "seconds": -1}).get("failed")
     assert not claimed("two:/srv/other").get("failed") and host
 
@@ -196,3 +197,44 @@ def test_a_host_that_has_started_anew_may_be_struck_again(
 def test_a_script_that_fails_says_what_it_said() -> None:
     with pytest.raises(faults.FaultError, match="no such luck"):
         faults.shell("echo no such luck >&2; exit 3")
+
+
+def test_a_script_is_in_no_list_of_processes_and_in_no_childs_environment() -> None:
+    said = faults.shell("own=S3cret; tr '\\0' ' ' </proc/$$/cmdline; env")
+    assert "/bin/sh -eu -c" in said and "S3cret" not in said and "own=" not in said
+
+
+def test_what_was_mended_before_it_was_made_is_not_made_any_more(host: list[str], tmp_path: Path) -> None:
+    faults.arm("hang", "true", 90)
+    faults.inject("hang", f"touch {tmp_path}/made")
+    assert (tmp_path / "made").exists() and faults.mend("hang")
+    (tmp_path / "made").unlink()
+    with pytest.raises(faults.FaultError, match="it was mended before it was made"):
+        faults.inject("hang", f"touch {tmp_path}/made")
+    assert host and not (tmp_path / "made").exists()
+
+
+def test_what_mends_waits_until_the_failure_has_been_made(host: list[str], tmp_path: Path) -> None:
+    faults.arm("hang", f"mv {tmp_path}/broken {tmp_path}/whole", 90)
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(faults.inject, "hang", f"touch {tmp_path}/begun; sleep 0.5; touch {tmp_path}/broken")
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        assert faults.mend("hang") and making.result() is None
+    assert host and (tmp_path / "whole").exists() and not (tmp_path / "broken").exists()
+
+
+@pytest.mark.parametrize(("boot", "back"), [("the same\n", True), ("another\n", False)])
+def test_a_clock_goes_back_only_in_the_boot_in_which_it_was_put_forward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boot: str, back: bool
+) -> None:
+    monkeypatch.setattr(faults, "DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(faults, "BOOT", str(tmp_path / "boot"))
+    (tmp_path / "boot").write_text("the same\n")
+    tools = f'date() {{ case "$1" in -s) echo "$2" >>{tmp_path}/set;; *) echo 1000;; esac; }}\nsystemctl() {{ return 3; }}\n'
+    fault = made("clock_step")
+    faults.shell(tools + fault.inject)
+    (tmp_path / "boot").write_text(boot)
+    faults.shell(tools + fault.mend)
+    assert (tmp_path / "set").read_text().split() == ["@1300", *(["@700"] if back else [])]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["boot", "set"]

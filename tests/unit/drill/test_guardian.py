@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,15 +79,16 @@ def test_what_was_broken_is_mended_when_the_playbook_is_gone(directory: Path, pl
 def test_what_gives_a_host_its_power_is_tried_until_it_works(directory: Path, playbook: subprocess.Popen[bytes]) -> None:
     attempts = directory / "attempts"
     trial = f"echo >>{attempts}; test $(wc -l <{attempts}) -ge 4"
-    record.promise_to_mend(directory, 0, ["/bin/sh", "-c", trial], {})
-    record.promise_to_mend(directory, 1, ["/bin/sh", "-c", f"echo >>{directory}/other"], {})
+    record.promise_to_mend(directory, 0, ["/bin/sh", "-c", f"echo >>{directory}/power"], {})
+    record.promise_to_mend(directory, 1, ["/bin/sh", "-c", trial], {})
     process = start(directory, playbook.pid)
     assert watch.await_ready(directory, ["address"], 20) == []
     # The playbook need not wait for it.
     watch.stop(directory)
-    assert len(record.mends(directory)) == 1 and guardian.alive(process.pid)
+    assert len(record.mends(directory)) == 2 and guardian.alive(process.pid)
     assert process.wait(timeout=60) == 0 and len(attempts.read_text().splitlines()) == 4
-    assert (directory / "other").read_text() == "\n", "what has worked is not done again"
+    # What cut the power may still have been at work when power was given.
+    assert (directory / "power").read_text() == "\n" * 4 and record.mends(directory) == {}
     assert [one.what for one in record.events(directory)] == ["mended by the guardian"]
 
 
@@ -98,6 +100,24 @@ def test_what_the_playbook_could_not_mend_is_mended_when_the_probes_end(director
     watch.stop(directory)
     assert process.wait(timeout=20) == 0 and playbook.poll() is None and (directory / "done").exists()
     assert [one.what for one in record.events(directory)] == ["mended by the guardian"]
+
+
+def test_without_probes_it_looks_after_what_is_left_on_hosts(directory: Path, playbook: subprocess.Popen[bytes]) -> None:
+    record.promise_to_mend(directory, 0, ["/bin/sh", "-c", f"touch {directory}/mended"], {})
+    process = subprocess.Popen([sys.executable, "-m", f"{guardian.PACKAGE}.guardian", str(directory), str(playbook.pid)])
+    time.sleep(1)
+    assert process.poll() is None and not (directory / "mended").exists()
+    playbook.kill()
+    playbook.wait()
+    assert process.wait(timeout=40) == 0 and (directory / "mended").exists()
+
+
+def test_without_probes_it_ends_when_nothing_is_left(directory: Path) -> None:
+    record.promise_to_mend(directory, 0, ["/bin/sh", "-c", f"touch {directory}/mended"], {})
+    watch.start(directory, [])
+    assert guardian.noted(directory / guardian.PROCESS)
+    watch.leave(directory)
+    assert not guardian.noted(directory / guardian.PROCESS) and not (directory / "mended").exists()
 
 
 def test_what_was_mended_is_not_mended_again(directory: Path, playbook: subprocess.Popen[bytes]) -> None:

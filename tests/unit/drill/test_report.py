@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import judge, report
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import judge, page, report
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.judge import Figure
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, Ledger
 
@@ -102,6 +102,28 @@ def test_the_history_grows_and_outlives_a_broken_line(tmp_path: Path) -> None:
     curve = [(START, 0.3, "passed"), (START, 0.5, "passed"), (START, 1.8, "failed")]
     assert report.trend(first, "haproxy_hung", "failover & more") == curve
     assert report.trend(first, "other", "failover & more") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"null",
+        b"[1]",
+        b'{"at": 1}',
+        b'{"at": 1, "name": "haproxy_hung", "state": "passed", "figures": []}',
+        b'{"at": 1, "name": "haproxy_hung", "state": "passed", "figures": {"query outage": {"value": 1}}}',
+        b'{"at": 1, "name": "haproxy_hung", "state": "passed", "figures": {"query outage": ["1", "2"]}}',
+        b'{"at": "then", "name": "haproxy_hung", "state": "passed", "figures": {}}',
+        b"\xff\xfe",
+        b'{"at": 1, "na',
+    ],
+)
+def test_a_line_that_nobody_can_read_loses_nothing_else(tmp_path: Path, line: bytes) -> None:
+    assert len(report.remember(tmp_path, run())) == 3
+    with (tmp_path / report.HISTORY).open("ab") as file:
+        file.write(line)
+    entries = report.remember(tmp_path, run())
+    assert len(entries) == 6 and "<html" in page.page(run(), entries)
 
 
 def test_each_cluster_has_its_own_trend(tmp_path: Path) -> None:
