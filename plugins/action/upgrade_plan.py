@@ -74,7 +74,9 @@ class ActionModule(ActionBase):
         except ValueError as error:
             raise AnsibleActionFail(str(error)) from error
         away = [str(host) for host in given.get("away") or [] if host in topology.stack_hosts(values["groups"])]
-        plan.problems += [f"{host} could not be looked at: bring it back, or leave it out with --limit 'all:!{host}'" for host in away]
+        plan.problems += [
+            f"{host} could not be looked at: bring it back, or replace it, as every host of the stack has to be there" for host in away
+        ]
         plan.problems += [
             f"{host}: no keepalived runs there that could take the virtual address, or none can be asked: run monitoring.ha.site first"
             for host in given.get("idle") or []

@@ -136,7 +136,8 @@ class Component:
     without which it does not start, or not safely. release: its name in the lock file; empty for a package. The variable
     ``<role>_version`` chooses the version. snapshot: shell words that set its data aside while it runs, from ``$DATA`` into
     the empty directory ``$INTO`` below it. renewal: it takes a restart for a new certificate, which the others read anew by
-    themselves or when they are reloaded.
+    themselves or when they are reloaded. intrudes: left running on a host that is no member any more, it would work against the
+    members: hold their address, compact beside them, write.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Component:
     release: str = ""
     snapshot: str = ""
     renewal: bool = False
+    intrudes: bool = False
 
     @property
     def majority(self) -> bool:
@@ -325,6 +327,7 @@ COMPONENTS: dict[str, Component] = {
             ports={"http": Port(10912)},
             metrics=("http", "/metrics"),
             cardinality="singleton",
+            intrudes=True,
             data="/var/lib/thanos-compact",
             config="/etc/thanos-compact",
             release="thanos",
@@ -455,6 +458,7 @@ COMPONENTS: dict[str, Component] = {
             minimum=3,
             stateful=True,
             helpers=("galera-member.service",),
+            intrudes=True,
             data="/var/lib/mysql",
             config="/etc/monitoring-ha/mariadb",
             # One member says that it is the writer: the one that all of them have recorded.
@@ -583,6 +587,7 @@ COMPONENTS: dict[str, Component] = {
             ports={},
             minimum=2,
             config="/etc/monitoring-ha/keepalived",
+            intrudes=True,
         ),
     )
 }

@@ -161,13 +161,17 @@ def add(api: Api, name: str, peer: str, patience: float = JOINING) -> list[dict[
         time.sleep(1)
 
 
-def leave(others: Sequence[Api], name: str, root_password: str, *, check: bool) -> list[str]:
-    """A member is taken out of the cluster; what was changed, a line each."""
+def leave(others: Sequence[Api], name: str, root_password: str, peers: Mapping[str, str], *, check: bool) -> list[str]:
+    """A member is taken out of the cluster; what was changed, a line each. peers: name → URL, of those that stay.
+
+    One that was added and never started has told no name: it is known by a URL that is nobody's.
+    """
     found = known(others, root_password)
     if found is None:
         return []
     api, members = found
-    own = [member for member in members if member.get("name") == name]
+    stay = set(peers.values())
+    own = [m for m in members if (m["name"] == name if m.get("name") else not stay.intersection(m["peerURLs"]))]
     for member in [] if check else own:
         api.call("remove", MEMBER, ID=member["ID"])
     return [f"remove member {name}" for _member in own]

@@ -142,11 +142,11 @@ def connect(
             sleep(0.5)
 
 
-def refuse_alone(api: Api, nodes: Sequence[Node], members: int) -> None:
+def refuse_alone(api: Api, nodes: Sequence[Node], members: Sequence[str]) -> None:
     """GarageError where a node without a layout is asked without the others: it would found a cluster of its own."""
-    if len(nodes) < members and not api.get("GetClusterLayout")["roles"]:
+    if len(nodes) < len(members) and not api.get("GetClusterLayout")["roles"]:
         raise GarageError(
-            f"{', '.join(n.name for n in nodes)} is new, and {members - len(nodes)} others are not part of this run: leave out --limit"
+            f"{', '.join(n.name for n in nodes)} is new, and {len(members) - len(nodes)} others are not part of this run: leave out --limit"
         )
 
 
@@ -164,6 +164,12 @@ def refuse_without_data(roles: Sequence[Mapping[str, Any]], nodes: Sequence[Node
         have, its = ("has a place", "its disk") if len(lost) == 1 else ("have places", "their disks")
         remedy = f"mount {its}; or, if the host is a new one, say so with ha_removed_hosts: [{', '.join(lost)}]"
         raise GarageError(f"{', '.join(lost)} {have} in the layout, but no data of it: {remedy}")
+
+
+def meant(nodes: Sequence[Node], remove: Sequence[str], members: Sequence[str]) -> list[str]:
+    """Names and ids to remove, without members that are to stay and are not among ``nodes`` now: only a fresh node takes one's place."""
+    fresh = {node.name for node in nodes}
+    return [name for name in remove if name not in members or name in fresh]
 
 
 def changes(roles: Sequence[Mapping[str, Any]], nodes: Sequence[Node], remove: Sequence[str]) -> list[dict[str, Any]]:
@@ -212,8 +218,13 @@ def layout(api: Api, nodes: Sequence[Node], remove: Sequence[str], plan: Plan, *
 
 def refuse_cut_off(api: Api, reached: Sequence[str]) -> None:
     """GarageError where a node works and has data for the others, and they would not reach it any more. reached: hosts by name."""
-    nodes = [node for node in api.get("GetClusterStatus")["nodes"] if node["isUp"] and node.get("role")]
-    lost = sorted(node["role"]["tags"][0] for node in nodes if node["role"]["tags"] and not set(node["role"]["tags"]) & set(reached))
+    working = [node for node in api.get("GetClusterStatus")["nodes"] if node["isUp"]]
+    tags = [node["role"]["tags"] for node in working if node.get("role") and node["role"]["tags"]]
+    lost = sorted(its[0] for its in tags if not set(its) & set(reached))
+    # One that gives its data away has no tags any more: as many hosts are needed as there are of those.
+    draining = [node.get("hostname") or node["id"][:16] for node in working if not node.get("role") and node.get("draining")]
+    spare = set(reached) - {tag for its in tags for tag in its}
+    lost += sorted(draining) if len(draining) > len(spare) else []
     if lost:
         raise GarageError(
             f"the others would not reach {', '.join(lost)} any more, with data that has not moved yet: have it in the inventory, in no"
@@ -291,6 +302,14 @@ def buckets(api: Api, wanted: Sequence[Mapping[str, Any]], known: Sequence[Mappi
             if not check:
                 api.post("UpdateBucket", {"quotas": quotas}, id=info["id"])
         granted = {key["accessKeyId"]: key["permissions"] for key in info["keys"]}
+        # A key that was taken out may be one that somebody has stolen.
+        others = {key["accessKeyId"]: key.get("name") or key["accessKeyId"] for key in info["keys"]}
+        for other in sorted(set(others) - {ids[label] for label in bucket["keys"]}):
+            if refused := [p for p in PERMISSIONS if granted[other].get(p)]:
+                plan.lines.append(f"bucket {name}: {others[other]} may no longer {', '.join(refused)}")
+                if not check:
+                    permissions = {p: p in refused for p in PERMISSIONS}
+                    api.post("DenyBucketKey", {"bucketId": info["id"], "accessKeyId": other, "permissions": permissions})
         for label, given in bucket["keys"].items():
             if unknown := set(given) - set(PERMISSIONS):
                 raise GarageError(
@@ -316,12 +335,13 @@ def ensure(
     remove: Sequence[str] = (),
     timeout: float = 60,
     *,
+    members: Sequence[str] = (),
     check: bool = False,
 ) -> list[str]:
-    """Nodes, layout, keys and buckets; returns what was (or would be) changed, a line each."""
+    """Nodes, layout, keys and buckets; returns what was (or would be) changed, a line each. members: hosts of the inventory."""
     plan = Plan()
     connect(api, nodes, plan, timeout, check=check)
-    layout(api, nodes, remove, plan, check=check)
+    layout(api, nodes, meant(nodes, remove, members), plan, check=check)
     keys(api, wanted_keys, plan, check=check)
     buckets(api, wanted_buckets, wanted_keys, plan, check=check)
     return plan.lines

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils import identity, topology
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, findings
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight_network import Socket, sockets
@@ -284,6 +285,17 @@ def virtual_address(site: Site, facts: Facts) -> Iterator[Finding]:
         )
 
 
+def intruders(site: Site, facts: Facts) -> Iterator[Finding]:
+    """Nothing runs where it is no member any more, and would work against the members."""
+    for component in (c for c in COMPONENTS.values() if c.intrudes):
+        members = topology.members(component, site.groups)
+        for host in (h for h, its in facts.items() if members and h not in members and component.unit in its["active"]):
+            problem = f"{component.title} still runs there, and works against {', '.join(members)}"
+            yield Finding(
+                "intruder", host, problem, f"end it (systemctl disable --now {component.unit}), or put the host into {component.group}"
+            )
+
+
 def published(site: Site, facts: Facts) -> Iterator[Finding]:
     """Secrets of the example inventory, which everybody knows, are for looking at it; no host is set up with them."""
     for variable in dict.fromkeys(name for name, value in values_of_secrets(site) if facts and EXAMPLE.search(value)):
@@ -299,6 +311,7 @@ CHECKS: tuple[Callable[[Site, Facts], Iterator[Finding]], ...] = (
     outside,
     occupied,
     virtual_address,
+    intruders,
     published,
 )
 

@@ -27,6 +27,9 @@ from ansible_collections.monitoring.ha.plugins.module_utils import keep, tree, u
 #: A release in a unit file: (component, version).
 RELEASE = re.compile(r"/opt/monitoring-ha/([\w.-]+)/([\w.+~-]+)-[0-9a-f]{8}/")
 
+#: An interrupted change is gone on with for as long (the default of the role upgrade's ``upgrade_resume``).
+PROVEN = 3 * 24 * 3600.0
+
 #: Where apt keeps what it has fetched.
 ARCHIVES = "/var/cache/apt/archives"
 
@@ -145,9 +148,12 @@ def save(point: Point, path: str = keep.RESTORE_POINT) -> None:
 
 
 def begin(point: Point, path: str = keep.RESTORE_POINT) -> bool:
-    """Keep the point of a change that begins, and whether it is kept: what an interrupted one has left is nothing to go back to."""
+    """Keep the point of a change that begins, and whether it is kept: what an interrupted one has left is nothing to go back to.
+
+    What has run for longer than ``PROVEN`` seconds since is.
+    """
     before = load(path)
-    if before and not before.restored:
+    if before and not before.restored and point.at - before.at < PROVEN:
         return False
     save(point, path)
     return True

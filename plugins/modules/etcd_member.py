@@ -14,7 +14,8 @@ description:
     cluster with the others, or, where those are a cluster already, is added to it.
   - Runs on the member before it is started. Fails where the cluster knows a member of this name that had data, as a disk that is not
     mounted must not lead to an empty member, unless O(replaces) says that the host is a new one.
-  - With O(state=absent), takes a member out of the cluster; its host and its data stay as they are.
+  - With O(state=absent), takes a member out of the cluster, and those that never started and are none of O(peers); its host and its
+    data stay as they are.
 attributes:
   check_mode:
     support: full
@@ -108,9 +109,10 @@ def main() -> None:
     others = [etcd.Api(identity.client(given).at(place)) for place in given["others"]]
     try:
         if given["state"] == "absent":
-            module.exit_json(**outcome.result(etcd.leave(others, given["name"], given["root_password"], check=module.check_mode)))
+            changes = etcd.leave(others, given["name"], given["root_password"], given["peers"], check=module.check_mode)
+            module.exit_json(**outcome.result(changes))
         initial = etcd.began_with(given["data"], given["config"], given["peers"])
-        changes: list[str] = []
+        changes = []
         if not initial:
             initial, changes = etcd.join(
                 others, given["name"], given["peers"], given["root_password"], replaces=given["replaces"], check=module.check_mode

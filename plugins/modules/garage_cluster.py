@@ -62,10 +62,11 @@ options:
         required: true
   members:
     description:
-      - How many nodes there are in the inventory. With fewer O(nodes) than that, a new node is refused, as it would found a cluster of its
-        own.
-    type: int
-    default: 0
+      - Hosts that have a node by the inventory. With fewer O(nodes) than that, a new node is refused, as it would found a cluster of its
+        own. One of them in O(remove) loses its place only to a node among O(nodes).
+    type: list
+    elements: str
+    default: []
   remove:
     description:
       - Names or ids of nodes to take out of the layout. Without O(nodes) nothing is taken out, and RV(leaving) says who still holds data.
@@ -76,7 +77,8 @@ options:
   reached:
     description:
       - Hosts that the others will reach. With it the module only looks, and fails where a node works, has a place in the layout, and is
-        none of them. A daemon that does not run is not waited for.
+        none of them; or where more nodes still give their data away than there are such hosts without a place in the layout. A daemon
+        that does not run is not waited for.
     type: list
     elements: str
   keys:
@@ -190,7 +192,7 @@ def main() -> None:
                 "default": [],
                 "options": {name: {"type": "str", "required": True} for name in ("id", "name", "address", "zone", "capacity")},
             },
-            "members": {"type": "int", "default": 0},
+            "members": {"type": "list", "elements": "str", "default": []},
             "remove": {"type": "list", "elements": "str", "default": []},
             "reached": {"type": "list", "elements": "str"},
             "keys": {
@@ -239,7 +241,16 @@ def main() -> None:
             module.exit_json(**outcome.result(["a new cluster"]))
         garage.wait(api, given["timeout"])
         garage.refuse_alone(api, nodes, given["members"])
-        changes = garage.ensure(api, nodes, given["keys"], given["buckets"], given["remove"], given["timeout"], check=module.check_mode)
+        changes = garage.ensure(
+            api,
+            nodes,
+            given["keys"],
+            given["buckets"],
+            given["remove"],
+            given["timeout"],
+            members=given["members"],
+            check=module.check_mode,
+        )
     except (garage.GarageError, Unanswered) as error:
         module.fail_json(msg=f"object store: {error}")
     module.exit_json(**outcome.result(changes))

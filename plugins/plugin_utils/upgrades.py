@@ -180,9 +180,10 @@ def moves(
     """The way of each release of a host, those that stay where they are included. running: release → version.
 
     releases: name in the lock file → a component of it that the host runs. components: the lock file's. LockError for a version
-    that it does not know.
+    that it does not know. What comes from a repository of packages is none of the lock file's.
     """
-    wanted = {name: str(variables.get(f"{c.role}_version") or "") for name, c in releases.items()}
+    own = {name: c for name, c in releases.items() if variables.get(f"{c.role}_source") != "apt"}
+    wanted = {name: str(variables.get(f"{c.role}_version") or "") for name, c in own.items()}
     return [
         Move(host, name, str(running.get(name, "")), lock.find(components, name, chosen or None).version) for name, chosen in wanted.items()
     ]

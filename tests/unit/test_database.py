@@ -338,9 +338,18 @@ def test_what_a_member_began_with_stays(tmp_path: Path) -> None:
 
 def test_a_member_leaves_once() -> None:
     cluster = Cluster(PEERS)
-    assert etcd.leave([cluster], "c", "root's", check=True) == ["remove member c"] and len(cluster.members) == 3
-    assert etcd.leave([cluster], "c", "root's", check=False) == ["remove member c"] and len(cluster.members) == 2
-    assert etcd.leave([cluster], "c", "root's", check=False) == []
+    stay = {name: PEERS[name] for name in "ab"}
+    assert etcd.leave([cluster], "c", "root's", stay, check=True) == ["remove member c"] and len(cluster.members) == 3
+    assert etcd.leave([cluster], "c", "root's", stay, check=False) == ["remove member c"] and len(cluster.members) == 2
+    assert etcd.leave([cluster], "c", "root's", stay, check=False) == []
+
+
+def test_a_member_that_never_started_leaves_too() -> None:
+    cluster = Cluster(PEERS)
+    cluster.members[-1] |= {"name": "", "clientURLs": []}
+    assert etcd.leave([cluster], "c", "root's", PEERS, check=False) == [], "it may be about to start"
+    assert etcd.leave([cluster], "c", "root's", {name: PEERS[name] for name in "ab"}, check=False) == ["remove member c"]
+    assert len(cluster.members) == 2
 
 
 # --- gates ---------------------------------------------------------------------------------------------------------

@@ -303,16 +303,46 @@ def test_nobody_who_works_and_holds_data_is_cut_off(api: Api, cluster: Cluster) 
         GarageError, match=r"^the others would not reach mon4, mon5 any more, .* in the inventory, in no group .*ha_removed_hosts$"
     ):
         garage.refuse_cut_off(api, [node.name for node in NODES])
+    # Those that give their data away already have no place any more.
+    ensure(api, remove=["mon4", "mon5"])
+    cluster.draining = {MANY[3].id}
+    garage.refuse_cut_off(api, [node.name for node in MANY])
+    garage.refuse_cut_off(api, [node.name for node in MANY[:4]])
+    with pytest.raises(GarageError, match=r"^the others would not reach mon4 any more, "):
+        garage.refuse_cut_off(api, [node.name for node in NODES])
     cluster.up = {node.id for node in NODES}
     garage.refuse_cut_off(api, [node.name for node in NODES])
 
 
+def test_a_member_loses_its_place_only_to_a_fresh_one(api: Api, cluster: Cluster) -> None:
+    ensure(api, nodes=MANY)
+    members = [node.name for node in MANY]
+    # Its turn has not come, or it is not part of this run.
+    assert ensure(api, nodes=MANY[:1], remove=["mon2"], members=members) == [] and len(cluster.roles) == 5
+    fresh = Node("9" * 64, NODES[1].address, NODES[1].zone, NODES[1].capacity, "mon2")
+    cluster.up.discard(NODES[1].id)
+    lines = ensure(api, nodes=[MANY[0], fresh], remove=["mon2"], members=members)
+    assert lines[-1] == f"remove {NODES[1].id[:16]} from the layout" and fresh.id in cluster.roles
+
+
+def test_a_key_that_was_taken_out_of_a_bucket_is_refused(api: Api, cluster: Cluster) -> None:
+    new = {**KEY, "name": "thanos-2", "id": "GK" + "2" * 24}
+    both, alone = {"thanos": ["read", "write"], "thanos-2": ["read", "write"]}, {"thanos-2": ["read", "write"]}
+    ensure(api, wanted_keys=[KEY, new], wanted_buckets=[{**BUCKET, "keys": both}])
+    # Also where nobody has it any more.
+    lines = ensure(api, wanted_keys=[new], wanted_buckets=[{**BUCKET, "keys": alone}])
+    assert len(lines) == 1 and lines[0].startswith("bucket thanos: ") and lines[0].endswith("may no longer read, write")
+    given = {key["accessKeyId"]: key["permissions"] for key in cluster.buckets["thanos"]["keys"]}
+    assert given == {KEY["id"]: {"read": False, "write": False}, new["id"]: {"read": True, "write": True}}
+    assert ensure(api, wanted_keys=[new], wanted_buckets=[{**BUCKET, "keys": alone}]) == []
+
+
 def test_a_fresh_node_does_not_found_a_cluster_of_its_own(api: Api) -> None:
     with pytest.raises(GarageError, match="mon1 is new, and 2 others are not part of this run: leave out --limit"):
-        garage.refuse_alone(api, NODES[:1], 3)
-    garage.refuse_alone(api, NODES, 3)
+        garage.refuse_alone(api, NODES[:1], ["mon1", "mon2", "mon3"])
+    garage.refuse_alone(api, NODES, ["mon1", "mon2", "mon3"])
     ensure(api)
-    garage.refuse_alone(api, NODES[:1], 3)
+    garage.refuse_alone(api, NODES[:1], ["mon1", "mon2", "mon3"])
 
 
 def test_a_layout_that_is_refused_leaves_nothing_behind(api: Api, cluster: Cluster) -> None:

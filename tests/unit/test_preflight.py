@@ -452,6 +452,19 @@ def test_hosts_that_are_all_right(change: dict[str, Any]) -> None:
     assert looked(**change) == []
 
 
+def test_what_would_work_against_the_members_is_told_where_it_still_runs() -> None:
+    site = good()
+    compacts, *_others = site.groups["thanos_compact"]
+    other = next(host for host in HOSTS if host != compacts)
+    found = facts()
+    found[compacts]["active"] = ["thanos-compact.service", "mariadb.service"]
+    assert preflight_hosts.inspect(site, found) == []
+    found[other]["active"] = ["thanos-compact.service"]
+    (line,) = map(str, preflight_hosts.inspect(site, found))
+    assert line.startswith(f"{other}: Thanos compactor still runs there, and works against {compacts}")
+    assert line.endswith("end it (systemctl disable --now thanos-compact.service), or put the host into thanos_compact [intruder]")
+
+
 def test_an_address_that_a_member_holds_is_no_strangers() -> None:
     found = facts()
     found["mon1"]["addresses"].append(VIRTUAL)

@@ -407,7 +407,17 @@ def test_the_account_of_a_turn_says_what_came_of_it(tmp_path: Path) -> None:
         "Brought back to what ran before (a.service), and yet not back among the others: HAProxy": {"upgrade_astray": "HAProxy"},
         "It could not be brought back: apt; nor into rotation: HAProxy": {"upgrade_restored": {"msg": "apt"}, "upgrade_astray": "HAProxy"},
         "Nothing had been changed.": {"upgrade_saved": {"failed": True}, "upgrade_restored": {"changed": False}},
-        "the stack is whole; data of before are in /a, /b/before-upgrade.": {"upgrade_aside": [{"data": "/a"}, {"data": "/b"}]},
+        "the stack is whole; data of before are in /a, /b/before-upgrade.": {
+            "upgrade_aside": [{"data": "/a"}, {"data": "/b"}],
+            "upgrade_put_aside": {"changed": True},
+        },
+        # It had not come to that, or did not work.
+        "(b.service); the stack is whole.": {"upgrade_restored": {"changes": ["b.service"]}, "upgrade_aside": [{"data": "/a"}]},
+        "(c.service); the stack is whole.": {
+            "upgrade_restored": {"changes": ["c.service"]},
+            "upgrade_aside": [{"data": "/a"}],
+            "upgrade_put_aside": {"failed": True, "changed": True},
+        },
     }
     account = tasks[-1]
     told = [
@@ -421,6 +431,11 @@ def test_the_account_of_a_turn_says_what_came_of_it(tmp_path: Path) -> None:
     done = Play(tmp_path).run(told)
     for n, words in enumerate(cases):
         assert words in done.result(f"Told {n}")["upgrade_outcome"]
+
+
+def test_what_comes_from_a_repository_of_packages_has_no_version_here() -> None:
+    plan = planned(variables={"prometheus_source": "apt", "prometheus_version": "99.1"})
+    assert not plan.problems and not [line for lines in plan.moves.values() for line in lines if line.startswith("prometheus ")]
 
 
 def test_a_plan_leaves_alone_who_needs_no_turn() -> None:
@@ -789,6 +804,9 @@ def test_the_way_back_leads_past_a_change_that_was_interrupted(tmp_path: Path) -
     assert restore_point.begin(first, path) and not restore_point.begin(second, path) and restore_point.load(path) == first
     restore_point.save(replace(first, restored=True), path)
     assert restore_point.begin(third, path) and restore_point.load(path) == third
+    # What has run for days since is no interrupted change any more.
+    later = restore_point.Point(3.0 + restore_point.PROVEN, [])
+    assert restore_point.begin(later, path) and restore_point.load(path) == later
 
 
 def test_a_turn_remembers_the_identity(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def identities(stack: Stack) -> dict[str, str]:
 
 
 def certificates(stack: Stack) -> dict[str, str]:
-    """Host → serial number of its certificate, and of the one that its Alertmanager shows."""
+    """Host → serial number of its certificate, and of the one that its node exporter shows."""
     kept = "openssl x509 -in /etc/monitoring-ha/pki/host.pem -noout -serial"
-    shown = "openssl s_client -connect {address}:9093 </dev/null 2>/dev/null | openssl x509 -noout -serial"
+    shown = "openssl s_client -connect {address}:9100 </dev/null 2>/dev/null | openssl x509 -noout -serial"
     return {host: stack.run(host, f"{kept}; {shown.format(address=address)}") for host, address in stack.hosts.items()}
 
 

@@ -36,10 +36,10 @@ heard() {
 }
 
 if systemctl --quiet is-active keepalived.service; then
-  if ip -o address show to "$address" | grep -q . && quiet 2>/dev/null; then
+  if ip -o address show to "$address" | grep -q .; then
     trap 'heard 2>/dev/null || true' EXIT
     trap 'exit 1' INT TERM HUP
-    sleep "$served"
+    ! quiet 2>/dev/null || sleep "$served"
     systemctl stop keepalived.service
     # The next holder has the address, and the neighbours know.
     sleep 1
