@@ -15,8 +15,8 @@ description:
 attributes:
   check_mode:
     support: partial
-    description:
-      - Only says whether the failure can be made here.
+    description: Says whether the failure can be made.
+    details:
       - To find that out for a slow network or a full disk, the host delays packets for a moment, or writes a file of 4 KiB.
   diff_mode:
     support: none

@@ -109,9 +109,12 @@ class Kind(ABC):
         """Makes ``live`` equal to ``item``, unless it has changed since it was read: Conflict."""
 
     def unchanged(self, org: Org, item: Item, live: Live, method: str, path: str) -> Live:
-        """The object as it is now; Conflict for a write of ``method`` to ``path`` when that is not what was read as ``live``."""
+        """The object as it is now; Conflict for a write of ``method`` to ``path`` when that is neither what was read as ``live`` nor ``item``.
+
+        It is the latter when a write has worked whose answer was lost.
+        """
         now = self.as_is(org, live)
-        if now is None or now.digest != live.digest:
+        if now is None or now.digest not in (live.digest, item.digest):
             raise Conflict(method, path, 409, "changed meanwhile")
         return now
 
