@@ -107,6 +107,9 @@ def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
         # They can be switched off now: the others have everything.
         assert {host: blocks(stack, host) for host in FURTHER} == dict.fromkeys(FURTHER, 0), done.output
         assert moved(stack)
+        # Who still ran keepalived, and heard of no other one, would hold the address as well.
+        assert stack.run("mon4", "systemctl is-active keepalived.service || true").strip() == "inactive"
+        assert stack.holder() and stack.endpoints["vip"] + "/" not in stack.run("mon4", "ip -o address")
         for host in FURTHER:
             stack.container(host).remove(force=True)
         # Ways to them are closed.

@@ -109,9 +109,9 @@ class Kind(ABC):
         """Makes ``live`` equal to ``item``, unless it has changed since it was read: Conflict."""
 
     def unchanged(self, org: Org, item: Item, live: Live, method: str, path: str) -> Live:
-        """The object as it is now; Conflict for a write of ``method`` to ``path`` when that is neither what was read as ``live`` nor ``item``.
+        """The object as it is now; Conflict for a write of ``method`` to ``path`` when that is not what was read as ``live``.
 
-        It is the latter when a write has worked whose answer was lost.
+        Nor is it a conflict when it is ``item`` already, as after a write that has worked and whose answer was lost.
         """
         now = self.as_is(org, live)
         if now is None or now.digest not in (live.digest, item.digest):
