@@ -1,4 +1,4 @@
-"""The writer of the database is lost, measured from outside and held to its promise: its server is killed, its host loses power."""
+"""Members are lost, measured from outside and held to their promise: the writer is killed, another one hangs, a host loses power."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.scenario.grafana import Visitor
 from tests.scenario.site import play
 from tests.scenario.stack import Stack
 
-NAMES = ("mariadb_killed", "leader_power_cut")
+NAMES = ("mariadb_killed", "galera_member_hung", "leader_power_cut")
 #: Not the data of Prometheus: nothing deduplicates here, so that a replica which was without power shows its hole.
 PROBES = ["address", "database", "grafana"]
 

@@ -285,7 +285,8 @@ def strike(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation
     if failure.which == "all":
         return hosts
     # A failure is to be one thing only: neither the address nor the database's lead moves where it can be helped.
-    quiet = sorted(hosts, key=lambda host: 2 * (host == situation.leader) + (host == situation.holder))
+    leads = situation.writer if failure.daemon == "mariadb" else situation.leader
+    quiet = sorted(hosts, key=lambda host: 2 * (host == leads) + (host == situation.holder))
     if failure.which == "most":
         return quiet[: (len(hosts) + 1) // 2]
     return quiet[:1]

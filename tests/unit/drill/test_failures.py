@@ -314,6 +314,7 @@ def test_the_writer_of_mariadb_is_struck(name: str) -> None:
 
 def test_of_two_databases_each_failure_is_about_its_own() -> None:
     situation = Situation("mon1", "mon2", "mon3")
+    assert failures.strike(Case(DATA["galera_member_hung"]), BOTH, Situation("mon1", "mon2", "mon3")) == ["mon2"]
     found = {name: failures.strike(Case(DATA[name]), BOTH, situation) for name in ("mariadb_hung", "patroni_hung", "leader_power_cut")}
     assert found == {"mariadb_hung": ["mon3"], "patroni_hung": ["mon2"], "leader_power_cut": ["mon2"]}
 
