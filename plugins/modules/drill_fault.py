@@ -60,7 +60,7 @@ at:
   type: float
 ago:
   description: Seconds between the failure and the end of what made it.
-  returned: when a failure was made
+  returned: when a failure was made, or a host was given its power again
   type: float
 mended:
   description: Names of the failures that were mended on the host.

@@ -47,6 +47,7 @@ options:
       - V(members) (alertmanager, thanos_query, postgresql, mariadb, grafana), a mapping of the name under which a member is known to its
         C(address:port). Those that answer there have to be known. With etcd, a majority is waited for once enough of them are up.
       - V(standbys) (postgresql), that many follow the leader.
+      - V(synchronous) (postgresql), whether one of them has to confirm writes; by default what the cluster itself says.
       - V(nodes) (object_store, mariadb), that many hosts are connected.
       - V(backends) (load_balancer, proxy), every member is in rotation.
       - V(holder) (keepalived), C(address:port) at which the virtual address answers.

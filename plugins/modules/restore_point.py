@@ -133,7 +133,7 @@ def main() -> None:
         if given["state"] == "absent":
             if given["reason"] and not module.check_mode:
                 restore_point.note_turn(given["reason"], time.time())
-            module.exit_json(changed=False if module.check_mode else restore_point.forget())
+            module.exit_json(changed=restore_point.load() is not None if module.check_mode else restore_point.forget())
         kept = restore_point.load()
         if kept is None:
             module.fail_json(msg="no restore point was saved on this host")
