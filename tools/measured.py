@@ -1,5 +1,7 @@
-"""The table of what drills have measured, for docs/drills.md: ``python -m tools.measured HISTORY…``, of files that drills have written beside
-their reports (``history.jsonl``)."""
+"""The table of what drills have measured, for docs/drills.md: ``python -m tools.measured HISTORY…``.
+
+Histories are the files that drills write beside their reports (``history.jsonl``).
+"""
 
 from __future__ import annotations
 
