@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.monitoring.ha.plugins.module_utils import identity, topology
+from ansible_collections.monitoring.ha.plugins.module_utils import identity, topology, units
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 from ansible_collections.monitoring.ha.plugins.module_utils.https import connects
 from ansible_collections.monitoring.ha.plugins.module_utils.preflight import Finding, Site, findings
@@ -94,6 +94,13 @@ def active() -> list[str]:
     return sorted(line.split()[0] for line in run(*words).splitlines() if line.strip())
 
 
+def recorded() -> list[str]:
+    """Services that roles have set up."""
+    with contextlib.suppress(OSError):
+        return sorted(name.removesuffix(".json") for name in os.listdir(units.RECORDS))
+    return []
+
+
 def space(path: str) -> dict[str, int]:
     """Bytes free and in all, of the file system that will hold ``path``."""
     while not os.path.isdir(path):
@@ -139,6 +146,7 @@ def look(paths: Sequence[str], names: Sequence[str], address: str, reach: Mappin
         "addresses": addresses,
         "listeners": listeners(),
         "active": active(),
+        "recorded": recorded(),
         "space": {path: space(path) for path in paths},
         "names": {name: resolve(name) for name in [socket.gethostname(), "localhost", *names]},
         "hostname": socket.gethostname(),
@@ -289,7 +297,9 @@ def intruders(site: Site, facts: Facts) -> Iterator[Finding]:
     """Nothing runs where it is no member any more, and would work against the members."""
     for component in (c for c in COMPONENTS.values() if c.intrudes):
         members = topology.members(component, site.groups)
-        for host in (h for h, its in facts.items() if members and h not in members and component.unit in its["active"]):
+        # Somebody else's is none of the stack's business.
+        runs = [h for h, its in facts.items() if component.unit in {*its["active"]}.intersection(its.get("recorded", []))]
+        for host in (h for h in runs if members and h not in members):
             problem = f"{component.title} still runs there, and works against {', '.join(members)}"
             yield Finding(
                 "intruder", host, problem, f"end it (systemctl disable --now {component.unit}), or put the host into {component.group}"
