@@ -52,7 +52,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 facts:
-  description: System, addresses, listeners, services that run and those that roles have set up, free space, names, trusted authorities, and the clock as offset and uncertainty in seconds.
+  description:
+    - System, addresses, listeners, services that run and those that roles have set up, free space, names, trusted authorities, and the
+      clock as offset and uncertainty in seconds.
   returned: success
   type: dict
 """
