@@ -16,7 +16,7 @@ from tests.scenario.stack import Stack, wait_for
 #: three hosts when its proxy ends old ones and when its Grafana starts anew, in each of three roll-outs.
 LOSS = {"default": 5, "database": 30, "grafana": 37, "outages": 4, "page_copies": 2}
 CHANGE = {"default": 3, "outages": 3 * 3 * 2, "page_copies": 2}
-MORE = f"--inventory={ROOT}/molecule/replace_host/inventory.yml"
+MORE = f"--inventory={ROOT}/molecule/replace_host/further.yml"
 LEAVING = f"--inventory={ROOT}/molecule/replace_host/leaving.yml"
 FURTHER = ["mon4", "mon5"]
 GARAGE = "/opt/monitoring-ha/garage/current/garage -c /etc/garage/garage.toml"
