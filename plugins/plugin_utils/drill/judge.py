@@ -201,11 +201,12 @@ def rule_numbers(period: float, since: float, until: float) -> list[int]:
     return list(range(first, last))
 
 
-def informed(answered: Iterable[float], delay: float) -> list[float]:
-    """The moments of its answers, but for those within ``delay`` seconds after it had been away."""
+def informed(answered: Iterable[float], silent: Sequence[float], delay: float) -> list[float]:
+    """The moments of its answers, but for those within ``delay`` seconds after it had been away. silent: of questions without one."""
     found, last, back = [], 0.0, 0.0
     for at in sorted(answered):
-        back = at if last and at - last > AWAY else back
+        away = at - last > AWAY or any(last < moment < at for moment in silent)
+        back = at if last and away else back
         last = at
         if at >= back + delay or not back:
             found.append(at)
@@ -215,13 +216,13 @@ def informed(answered: Iterable[float], delay: float) -> list[float]:
 def unreached(reach: Mapping[str, Mapping[str, Any]], expected: Iterable[int], period: float, life: float) -> dict[str, list[int]]:
     """Alertmanager → alerts of the rule that it never had, although it answered while they fired.
 
-    reach: member → ``seen``, the numbers, and ``answered``, the moments. life: seconds that an alert fires.
+    reach: member → ``seen``, the numbers, and ``answered`` and ``silent``, the moments. life: seconds that an alert fires.
     """
     found: dict[str, list[int]] = {}
     wanted = list(expected)
     for member, its in reach.items():
         seen = set(its["seen"])
-        moments = informed(its["answered"], RESEND + period)
+        moments = informed(its["answered"], its.get("silent", ()), RESEND + period)
         missed = [
             number
             for number in wanted
@@ -339,7 +340,8 @@ def pages(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
             first[number] = min(at, first.get(number, at))
     slowest = max((first[number] - start for number, start in begun.items() if number in first), default=0.0)
     found.append(Figure("pages", "slowest page", round(slowest, 1), promise.of("page_delay", 60), "s"))
-    labelled = sorted({entry[4] for entry in arrived if len(entry) > 4 and entry[4]})
+    # Of what fired before, whoever could not send it then tries again now.
+    labelled = sorted({entry[4] for entry in arrived if len(entry) > 4 and entry[4] and (entry[0], entry[1]) in expected})
     if labelled:
         found.append(Figure("pages", "pages with a replica's label", len(labelled), 0, "", "", f"replica {', '.join(labelled)}"))
     if rules:

@@ -247,6 +247,10 @@ def test_the_rule_fires_one_alert_each_period() -> None:
 def test_a_replicas_label_on_a_page_is_named() -> None:
     assert broken(rule(replica="mon2")) == {"pages with a replica's label"}
     assert figures(rule(replica="mon2"))["pages with a replica's label"].about == "replica mon2"
+    # One of before the drill, sent again now that somebody takes it.
+    late = rule()
+    late.facts["arrived"].append(["rule", 42, 1012.0, "mon1", "mon2"])
+    assert broken(late) == set()
 
 
 def test_an_alertmanager_that_was_there_and_never_told_is_named() -> None:
@@ -266,7 +270,11 @@ def test_an_alertmanager_that_was_off_need_not_have_been_told() -> None:
 def test_an_alertmanager_that_has_just_come_back_has_not_been_told_yet() -> None:
     answered = [1000.0 + second for second in (*range(3), *range(30, 60))]
     assert broken(rule(mon2={"seen": [], "answered": answered})) == set()
-    assert judge.informed([0.5, 1.5, 20.0, 24.0, 28.0, 31.0], 10) == [0.5, 1.5, 31.0]
+    assert judge.informed([0.5, 1.5, 20.0, 24.0, 28.0, 31.0], [], 10) == [0.5, 1.5, 31.0]
+    # One that has come back soon was away all the same.
+    assert judge.informed([0.5, 1.5, 4.5, 8.5, 12.5, 14.5], [2.5, 3.5], 10) == [0.5, 1.5, 14.5]
+    silent = {"seen": [], "answered": [float(at) for at in range(1000, 1120) if at != 1001], "silent": [1001.0]}
+    assert broken(rule(mon2={**silent, "silent": []})) and not broken(rule(mon2={**silent, "answered": silent["answered"][:60]}))
 
 
 def test_everything_about_pages_can_be_left_unjudged() -> None:

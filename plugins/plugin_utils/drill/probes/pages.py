@@ -72,6 +72,7 @@ class Pages(Probe):
         self._posted: dict[int, float] = {}
         self._seen: dict[str, set[int]] = {member: set() for member in self.members}
         self._answered: dict[str, list[float]] = {member: [] for member in self.members}
+        self._silent: dict[str, list[float]] = {member: [] for member in self.members}
         self._pool = ThreadPoolExecutor(64)
 
     # --- the receiver
@@ -153,7 +154,12 @@ class Pages(Probe):
 
     def _look(self, member: str) -> None:
         path = f"/api/v2/alerts?filter=alertname%3D%22{ALERT}%22&filter=source%3D%22rule%22"
-        answer = json.loads(self.settings.member(*split(self.members[member])).text(path))
+        begun = now()
+        try:
+            answer = json.loads(self.settings.member(*split(self.members[member])).text(path))
+        except (Unanswered, ValueError):
+            self._silent[member].append(begun)
+            return
         self._seen[member] |= {int(alert["labels"]["number"]) for alert in answer}
         self._answered[member].append(now())
 
@@ -177,8 +183,9 @@ class Pages(Probe):
             # A member that paged before anybody was there to take it tries again, and does not ask whether others have paged since.
             since = max(first, self._begun)
             self.ledger.fact("rule", {"period": period, "life": self.rule["life"], "since": since, "until": stopped - period})
-            reach = {m: {"seen": sorted(self._seen[m]), "answered": [round(at, 1) for at in self._answered[m]]} for m in self.members}
-            self.ledger.fact("reach", reach)
+            moments = {"answered": self._answered, "silent": self._silent}
+            reach = {m: {name: [round(at, 1) for at in those[m]] for name, those in moments.items()} for m in self.members}
+            self.ledger.fact("reach", {m: {"seen": sorted(self._seen[m]), **its} for m, its in reach.items()})
         over = [self.alert(number, now()) for number in self._posted]
         for member in self.members:
             try:
