@@ -14,6 +14,13 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, faults, https
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import faults_of, record
 
+OPTIONS = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "fault": {"type": "str", "choices": [*faults.FAULTS, "power_cut"], "required": True},
+    "given": {"type": "dict", "default": {}},
+    "deadline": {"type": "int", "default": 300},
+    "directory": {"type": "path", "required": True},
+}
 #: Seconds that a command that cuts or gives power may take.
 POWER = 300
 
@@ -22,21 +29,13 @@ class ActionModule(ActionBase):
     """``monitoring.ha.drill_fault``."""
 
     _supports_check_mode = True
-    _VALID_ARGS = frozenset({"state", "fault", "given", "deadline", "directory"})
+    _VALID_ARGS = frozenset(OPTIONS)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Do it, and write down when."""
         super().run(tmp, task_vars)
         # Before anything is done: what comes to nothing in the middle leaves something broken.
-        _validated, its = self.validate_argument_spec(
-            {
-                "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-                "fault": {"type": "str", "choices": [*faults.FAULTS, "power_cut"], "required": True},
-                "given": {"type": "dict", "default": {}},
-                "deadline": {"type": "int", "default": 300},
-                "directory": {"type": "path", "required": True},
-            }
-        )
+        _validated, its = self.validate_argument_spec(OPTIONS)
         fault, state, given = its["fault"], its["state"], its["given"]
         host = str(given.get("host") or (task_vars or {}).get("inventory_hostname"))
         if fault == "power_cut":

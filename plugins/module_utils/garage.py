@@ -302,20 +302,17 @@ def buckets(api: Api, wanted: Sequence[Mapping[str, Any]], known: Sequence[Mappi
             if not check:
                 api.post("UpdateBucket", {"quotas": quotas}, id=info["id"])
         granted = {key["accessKeyId"]: key["permissions"] for key in info["keys"]}
+        declared = {ids[label]: (label, given) for label, given in bucket["keys"].items()}
         # A key that was taken out may be one that somebody has stolen.
-        others = {key["accessKeyId"]: key.get("name") or key["accessKeyId"] for key in info["keys"]}
-        for other in sorted(set(others) - {ids[label] for label in bucket["keys"]}):
-            if refused := [p for p in PERMISSIONS if granted[other].get(p)]:
-                plan.lines.append(f"bucket {name}: {others[other]} may no longer {', '.join(refused)}")
-                if not check:
-                    permissions = {p: p in refused for p in PERMISSIONS}
-                    api.post("DenyBucketKey", {"bucketId": info["id"], "accessKeyId": other, "permissions": permissions})
-        for label, given in bucket["keys"].items():
+        others: dict[str, tuple[str, Sequence[str]]] = {
+            key["accessKeyId"]: (key.get("name") or key["accessKeyId"], ()) for key in info["keys"]
+        }
+        for key_id, (label, given) in {**others, **declared}.items():
             if unknown := set(given) - set(PERMISSIONS):
                 raise GarageError(
                     f"bucket {name}, key {label}: unknown permission {', '.join(sorted(unknown))}; known: {', '.join(PERMISSIONS)}"
                 )
-            now = granted.get(ids[label], {})
+            now = granted.get(key_id, {})
             for name_of_call, verb, differing in (
                 ("AllowBucketKey", "may", [p for p in PERMISSIONS if p in given and not now.get(p)]),
                 ("DenyBucketKey", "may no longer", [p for p in PERMISSIONS if p not in given and now.get(p)]),
@@ -324,7 +321,7 @@ def buckets(api: Api, wanted: Sequence[Mapping[str, Any]], known: Sequence[Mappi
                     plan.lines.append(f"bucket {name}: {label} {verb} {', '.join(differing)}")
                     if not check:
                         permissions = {p: p in differing for p in PERMISSIONS}
-                        api.post(name_of_call, {"bucketId": info["id"], "accessKeyId": ids[label], "permissions": permissions})
+                        api.post(name_of_call, {"bucketId": info["id"], "accessKeyId": key_id, "permissions": permissions})
 
 
 def ensure(

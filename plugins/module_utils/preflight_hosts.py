@@ -298,8 +298,8 @@ def intruders(site: Site, facts: Facts) -> Iterator[Finding]:
     for component in (c for c in COMPONENTS.values() if c.intrudes):
         members = topology.members(component, site.groups)
         # Somebody else's is none of the stack's business.
-        runs = [h for h, its in facts.items() if component.unit in {*its["active"]}.intersection(its.get("recorded", []))]
-        for host in (h for h in runs if members and h not in members):
+        runs = [host for host, its in facts.items() if component.unit in its["active"] and component.unit in its["recorded"]]
+        for host in (host for host in runs if members and host not in members):
             problem = f"{component.title} still runs there, and works against {', '.join(members)}"
             yield Finding(
                 "intruder", host, problem, f"end it (systemctl disable --now {component.unit}), or put the host into {component.group}"

@@ -26,7 +26,7 @@ ASKED = "Everything that is wrong, once hosts are asked"
 
 def facts(host: str, address: str) -> dict[str, Any]:
     """A host as it should be."""
-    found = {"system": {"id": "debian", "version": "13"}, "systemd": True, "listeners": [], "active": [], "space": {}}
+    found = {"system": {"id": "debian", "version": "13"}, "systemd": True, "listeners": [], "active": [], "recorded": [], "space": {}}
     return {**found, "addresses": [{"address": address, "prefix": 24}], "names": {}, "hostname": host, "neighbour": ""}
 
 

@@ -364,6 +364,7 @@ def facts() -> dict[str, dict[str, Any]]:
             "addresses": [{"address": f"192.0.2.1{n}", "prefix": 24, "interface": "eth0"}],
             "listeners": [{"address": "0.0.0.0", "port": 22, "process": "sshd", "unit": "ssh.service"}],
             "active": ["ssh.service"],
+            "recorded": [],
             "space": {"/var/lib/prometheus": {"free": 10 * 1024**3, "total": 20 * 1024**3}},
             "names": {host: ["127.0.1.1"], "localhost": ["127.0.0.1"]},
             "hostname": host,
@@ -457,7 +458,7 @@ def test_what_would_work_against_the_members_is_told_where_it_still_runs() -> No
     compacts, *_others = site.groups["thanos_compact"]
     other = next(host for host in HOSTS if host != compacts)
     found = facts()
-    found[compacts]["active"] = ["thanos-compact.service", "mariadb.service"]
+    found[compacts] |= {"active": ["thanos-compact.service", "mariadb.service"], "recorded": ["thanos-compact.service"]}
     assert preflight_hosts.inspect(site, found) == []
     found[other] |= {"active": ["keepalived.service", "mariadb.service", "thanos-compact.service"], "recorded": []}
     assert preflight_hosts.inspect(site, found) == [], "whatever else they run is their own affair"

@@ -9,15 +9,14 @@ import docker
 import pytest
 
 from tests.scenario import drills, objects, sql
-from tests.scenario.site import ROOT, play
+from tests.scenario.site import FURTHER_HOSTS, ROOT, play
 from tests.scenario.stack import Stack, wait_for
 
 #: What the loss of the database's leader may cost (docs/failures.md). A planned change costs a moment where connections move: at each of
 #: three hosts when its proxy ends old ones and when its Grafana starts anew, in each of three roll-outs.
 LOSS = {"default": 5, "database": 30, "grafana": 37, "outages": 4, "page_copies": 2}
 CHANGE = {"default": 3, "outages": 3 * 3 * 2, "page_copies": 2}
-MORE = f"--inventory={ROOT}/molecule/replace_host/further.yml"
-LEAVING = f"--inventory={ROOT}/molecule/replace_host/leaving.yml"
+MORE = (FURTHER_HOSTS, f"--inventory={ROOT}/molecule/replace_host/further.yml")
 FURTHER = ["mon4", "mon5"]
 GARAGE = "/opt/monitoring-ha/garage/current/garage -c /etc/garage/garage.toml"
 ETCD = (
@@ -92,17 +91,17 @@ def test_a_fresh_host_takes_the_place_of_the_leaders(stack: Stack) -> None:
 
 def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
     with drills.kept("grown", CHANGE):
-        assert play("test_hosts", MORE).code == 0
-        done = play("site", MORE)
+        assert play("test_hosts", *MORE).code == 0
+        done = play("site", *MORE)
         assert done.code == 0, done.output
         assert of_etcd(stack) == of_object_store(stack) == {*stack.hosts, *FURTHER}
-        assert play("verify", MORE).code == 0
-        assert play("site", MORE).changed == {}
+        assert play("verify", *MORE).code == 0
+        assert play("site", *MORE).changed == {}
         contents = put(stack)
         refused = play()
         assert refused.code != 0 and any("mon4, mon5" in line and "ha_removed_hosts" in line for line in refused.failures)
         assert refused.changed == {}
-        done = play("site", LEAVING, variables={"ha_removed_hosts": FURTHER}, timeout=1800)
+        done = play("site", FURTHER_HOSTS, variables={"ha_removed_hosts": FURTHER}, timeout=1800)
         assert done.code == 0, done.output
         # They can be switched off now: the others have everything.
         assert {host: blocks(stack, host) for host in FURTHER} == dict.fromkeys(FURTHER, 0), done.output

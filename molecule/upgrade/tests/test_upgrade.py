@@ -139,8 +139,7 @@ def test_every_host_is_rebooted(stack: Stack) -> None:
 
 def test_every_certificate_is_renewed(stack: Stack) -> None:
     before = certificates(stack)
-    # Two proxies on each host take it, and a write that is under way between nodes of the object store is refused, and comes again.
-    with drills.kept("upgrade-certificates", {**PROMISE, "outages": 2 * len(HOSTS)}):
+    with drills.kept("upgrade-certificates", PROMISE):
         done = upgraded("certificates")
     assert done.code == 0, done.output
     after = certificates(stack)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import time
@@ -103,9 +102,9 @@ class Stack:
                 return missing
             time.sleep(1)
 
-    def shipped(self) -> dict[str, tuple[float, float] | str]:
-        """Host of a sidecar → (times that it went through all blocks on its disk, uploads that failed), or why that is not known."""
-        found: dict[str, tuple[float, float] | str] = {}
+    def shipped(self) -> dict[str, tuple[float, float, float] | str]:
+        """Host of a sidecar → (rounds through all blocks on its disk, uploads that failed, that worked), or why that is not known."""
+        found: dict[str, tuple[float, float, float] | str] = {}
         for its in topology.endpoints("thanos_sidecar", self.groups, self.hostvars):
             try:
                 text = replace(self.identity, address=its.address, port=its.port).text("/metrics")
@@ -113,18 +112,13 @@ class Stack:
                 found[its.host] = str(error)
                 continue
             rounds, failed = metric(text, "thanos_shipper_dir_syncs_total"), metric(text, "thanos_shipper_upload_failures_total")
-            found[its.host] = (rounds[0], failed[0]) if rounds and failed else "it says nothing of uploads"
+            sent = sum(metric(text, "thanos_shipper_uploads_total"))
+            found[its.host] = (rounds[0], failed[0], sent) if rounds and failed else "it says nothing of uploads"
         return found
 
     def sent(self) -> float:
         """Blocks that sidecars have brought to the object store since they began."""
-        found = 0.0
-        for its in topology.endpoints("thanos_sidecar", self.groups, self.hostvars):
-            with contextlib.suppress(Unanswered):
-                found += sum(
-                    metric(replace(self.identity, address=its.address, port=its.port).text("/metrics"), "thanos_shipper_uploads_total")
-                )
-        return found
+        return sum(its[2] for its in self.shipped().values() if not isinstance(its, str))
 
     def uploaded(self, timeout: float) -> list[str]:
         """Wait until nothing is left to be uploaded: every sidecar has gone through all of its blocks, and no upload failed meanwhile.
@@ -133,7 +127,7 @@ class Stack:
         many blocks there are need not be known. Who does not get there when time is up, a line each.
         """
         end = time.monotonic() + timeout
-        since: dict[str, tuple[float, float]] = {}
+        since: dict[str, tuple[float, float, float]] = {}
         while True:
             missing = []
             for host, its in self.shipped().items():
