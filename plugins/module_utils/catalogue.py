@@ -137,7 +137,7 @@ class Component:
     ``<role>_version`` chooses the version. snapshot: shell words that set its data aside while it runs, from ``$DATA`` into
     the empty directory ``$INTO`` below it. renewal: it takes a restart for a new certificate, which the others read anew by
     themselves or when they are reloaded. intrudes: left running on a host that is no member any more, it would work against the
-    members: hold their address, compact beside them, write.
+    members: hold their address, compact beside them, write, or lead where nobody looks.
     """
 
     name: str
@@ -394,6 +394,7 @@ COMPONENTS: dict[str, Component] = {
             metrics=("rest", "/metrics"),
             minimum=2,
             stateful=True,
+            intrudes=True,
             data="/var/lib/postgresql",
             config="/etc/monitoring-ha/patroni",
             # Patroni answers on one member only: the one that holds the leader's lock.

@@ -16,6 +16,8 @@ from tests.scenario.stack import Stack, wait_for
 #: three hosts when its proxy ends old ones and when its Grafana starts anew, in each of three roll-outs.
 LOSS = {"default": 5, "database": 30, "grafana": 37, "outages": 4, "page_copies": 2}
 CHANGE = {"default": 3, "outages": 3 * 3 * 2, "page_copies": 2}
+#: The database's leader is handed on, and stops in an orderly way as it leaves.
+LEADS = {"database": 5, "grafana": 12}
 MORE = (FURTHER_HOSTS, f"--inventory={ROOT}/molecule/replace_host/further.yml")
 FURTHER = ["mon4", "mon5"]
 GARAGE = "/opt/monitoring-ha/garage/current/garage -c /etc/garage/garage.toml"
@@ -35,6 +37,10 @@ def of_object_store(stack: Stack) -> set[str]:
     """Hosts in the layout."""
     lines = stack.run("mon1", f"{GARAGE} layout show 2>/dev/null").splitlines()
     return {word.strip("[],") for line in lines for word in line.split() if word.strip("[],").startswith("mon")}
+
+
+def of_database(stack: Stack) -> set[str]:
+    return {str(member["Member"]) for member in sql.members(stack)}
 
 
 def moved(stack: Stack) -> bool:
@@ -90,13 +96,16 @@ def test_a_fresh_host_takes_the_place_of_the_leaders(stack: Stack) -> None:
 
 
 def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
-    with drills.kept("grown", CHANGE):
+    with drills.kept("grown", CHANGE | LEADS):
         assert play("test_hosts", *MORE).code == 0
         done = play("site", *MORE)
         assert done.code == 0, done.output
         assert of_etcd(stack) == of_object_store(stack) == {*stack.hosts, *FURTHER}
+        assert of_database(stack) == {*stack.hosts, "mon4"} and sql.healthy(stack)
         assert play("verify", *MORE).code == 0
         assert play("site", *MORE).changed == {}
+        stack.run("mon1", f"patronictl -c {sql.CONFIG} switchover --candidate mon4 --force")
+        wait_for("a leader that leaves", lambda: sql.healthy(stack) and sql.leader(stack) == "mon4", 60)
         contents = put(stack)
         refused = play()
         assert refused.code != 0 and any("mon4, mon5" in line and "ha_removed_hosts" in line for line in refused.failures)
@@ -106,8 +115,9 @@ def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
         # They can be switched off now: the others have everything.
         assert {host: blocks(stack, host) for host in FURTHER} == dict.fromkeys(FURTHER, 0), done.output
         assert moved(stack)
-        # Who still ran keepalived, and heard of no other one, would hold the address as well.
-        assert stack.run("mon4", "systemctl is-active keepalived.service || true").strip() == "inactive"
+        # Who still ran them would hold the address as well, or lead where nobody looks.
+        assert stack.run("mon4", "systemctl is-active keepalived.service patroni.service || true").split() == ["inactive"] * 2
+        wait_for("a cluster without the one that has left", lambda: of_database(stack) == set(stack.hosts) and sql.healthy(stack), 60)
         assert stack.holder() and stack.endpoints["vip"] + "/" not in stack.run("mon4", "ip -o address")
         for host in FURTHER:
             stack.container(host).remove(force=True)
