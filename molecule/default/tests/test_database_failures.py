@@ -43,17 +43,19 @@ with tempfile.TemporaryDirectory() as home:
         for i, ((_, way), server) in enumerate(zip(ways, (nobody, somebody)))
     ]
     (config := pathlib.Path(home) / "its.cfg").write_text(
-        f"global\\n stats socket {home}/admin level admin\\n lua-load /etc/monitoring-ha/haproxy/cut.lua 1s way0 way1\\n"
+        f"global\\n stats socket {home}/admin level admin\\n setenv CUT '1s way0 way1'\\n lua-load /etc/monitoring-ha/haproxy/cut.lua\\n"
         "defaults\\n mode tcp\\n retries 0\\n timeout connect 1s\\n timeout client 1h\\n timeout server 1h\\n" + "".join(listens)
     )
     with subprocess.Popen(["haproxy", "-db", "-f", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         try:
-            time.sleep(1)
+            while not (admin := pathlib.Path(home) / "admin").is_socket():
+                assert running.poll() is None
+                time.sleep(0.1)
             clients = [socket.create_connection(("127.0.0.1", way)) for _, way in ways]
             time.sleep(0.2)
             for number in range(2):
                 with socket.socket(socket.AF_UNIX) as asked:
-                    asked.connect(f"{home}/admin")
+                    asked.connect(str(admin))
                     asked.sendall(f"set server way{number}/one health down\\n".encode())
                     asked.recv(100)
             begun = time.monotonic()
