@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-#: Hosts that come and go, in no group of the stack.
-FURTHER_HOSTS = f"--inventory={ROOT}/molecule/shared/further.yml"
+#: Hosts that come and go, in no group of the stack; and what names the containers of all that were read before.
+FURTHER_HOSTS = (f"--inventory={ROOT}/molecule/shared/further.yml", f"--inventory={ROOT}/inventories/demo/names.yml")
 #: A controller is a machine of its own elsewhere. Here it shares its processors with all hosts, which the kernel counts as one group
 #: among sessions: its own session stands back, where the kernel groups by sessions.
 STAND_BACK = ["sh", "-c", 'echo 5 2>/dev/null >/proc/self/autogroup; exec "$@"', "sh"]

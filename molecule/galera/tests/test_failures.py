@@ -126,6 +126,8 @@ def test_the_daemon_beside_the_writer_crashes(stack: Stack) -> None:
         stack.run(old, "kill -9 $(systemctl show --property MainPID --value galera-member)")
         time.sleep(1)
         writer.until_written(60)
+    # Connections that were there outlast the moment in which new ones are refused.
+    wait_for("a writer for new clients", lambda: galera.healthy(stack), HOST_LOST)
     writer.judge(galera.kept(stack), f"crash of the daemon on {old}", HOST_LOST)
 
 

@@ -6,7 +6,7 @@ from tests.scenario import galera
 from tests.scenario.site import FURTHER_HOSTS, ROOT, play
 from tests.scenario.stack import Stack, wait_for
 
-MORE = (FURTHER_HOSTS, f"--inventory={ROOT}/molecule/galera/further.yml")
+MORE = (*FURTHER_HOSTS, f"--inventory={ROOT}/molecule/galera/further.yml")
 FURTHER = ["mon4", "mon5"]
 #: Seconds without a write: each of those that stay takes a restart for its new neighbours, and the writer is one of those that leave.
 HAND_OVER = 10.0
@@ -28,7 +28,7 @@ def test_the_cluster_grows_and_shrinks(stack: Stack) -> None:
         assert play("site", *MORE).changed == {}
         # One of those that will leave writes.
         stack.run("mon1", f"{galera.COMMAND} writer mon4")
-        done = play("site", FURTHER_HOSTS, variables={"ha_removed_hosts": FURTHER}, timeout=1800)
+        done = play("site", *FURTHER_HOSTS, variables={"ha_removed_hosts": FURTHER}, timeout=1800)
         assert done.code == 0, done.output
         assert [stack.run(host, "systemctl is-active mariadb.service || true").strip() for host in FURTHER] == ["inactive"] * 2
         for host in FURTHER:

@@ -18,7 +18,7 @@ LOSS = {"default": 5, "database": 30, "grafana": 37, "outages": 4, "page_copies"
 CHANGE = {"default": 3, "outages": 3 * 3 * 2, "page_copies": 2}
 #: The database's leader is handed on, and stops in an orderly way as it leaves.
 LEADS = {"database": 5, "grafana": 12}
-MORE = (FURTHER_HOSTS, f"--inventory={ROOT}/molecule/replace_host/further.yml")
+MORE = (*FURTHER_HOSTS, f"--inventory={ROOT}/molecule/replace_host/further.yml")
 FURTHER = ["mon4", "mon5"]
 GARAGE = "/opt/monitoring-ha/garage/current/garage -c /etc/garage/garage.toml"
 ETCD = (
@@ -110,7 +110,7 @@ def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
         refused = play()
         assert refused.code != 0 and any("mon4, mon5" in line and "ha_removed_hosts" in line for line in refused.failures)
         assert refused.changed == {}
-        done = play("site", FURTHER_HOSTS, variables={"ha_removed_hosts": FURTHER}, timeout=1800)
+        done = play("site", *FURTHER_HOSTS, variables={"ha_removed_hosts": FURTHER}, timeout=1800)
         assert done.code == 0, done.output
         # They can be switched off now: the others have everything.
         assert {host: blocks(stack, host) for host in FURTHER} == dict.fromkeys(FURTHER, 0), done.output
