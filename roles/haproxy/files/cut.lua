@@ -7,7 +7,7 @@
 -- In the environment, as HAProxy 2.6 hands no arguments to what it loads.
 local number, unit, backends = os.getenv("CUT"):match("^(%d+)(%a*) (.*)$")
 -- Seconds; a fraction longer, as HAProxy looks at its timeouts now and then.
-local patience = number * ({ us = 1e-6, ms = 1e-3, [""] = 1e-3, s = 1, m = 60 })[unit] + 0.2
+local patience = number * ({ us = 1e-6, ms = 1e-3, [""] = 1e-3, s = 1, m = 60, h = 3600, d = 86400 })[unit] + 0.2
 -- By member: since when it is out, and whether its connections have been cut.
 local since, cut = {}, {}
 
