@@ -48,8 +48,9 @@ class Frontend:
     members' port ``check_port``, by default the one that takes the traffic. check_method: ``HEAD`` where a daemon
     takes it amiss that the check does not read its answer to the end.
     one_writer: only the first healthy member takes traffic. reads: paths whose POST changes nothing, so that
-    it may be tried again on another member like a GET. own_login: the members know their users themselves;
-    guarded is a path that they refuse to anybody else. members_only: beginnings of paths for which a password is not
+    it may be tried again on another member like a GET. repeatable: further methods that may, as doing it twice is
+    doing it once. own_login: the members know their users themselves; guarded is a path that they refuse to anybody
+    else. members_only: beginnings of paths for which a password is not
     enough. together: header whose value keeps a client's requests on one member, for as long as that one is there.
     partial: it is all right that members fail the check, as those are not meant to take traffic now. settle: checks in
     a row that a member which comes back has to pass before it takes traffic, where it answers sooner than it knows
@@ -71,6 +72,7 @@ class Frontend:
     partial: bool = False
     settle: int = 0
     reads: tuple[str, ...] = ()
+    repeatable: tuple[str, ...] = ()
     own_login: bool = False
     guarded: str = ""
     members_only: tuple[str, ...] = ()
@@ -365,7 +367,19 @@ COMPONENTS: dict[str, Component] = {
             # What it keeps where; the blocks themselves are replicated and never change.
             snapshot="/opt/monitoring-ha/garage/current/garage --config /etc/garage/garage.toml meta snapshot",
             minimum=3,
-            frontends=(Frontend("s3", 3900, "Object store (S3)", port="s3", users=False, client_certificate=True, check="/health"),),
+            frontends=(
+                Frontend(
+                    "s3",
+                    3900,
+                    "Object store (S3)",
+                    port="s3",
+                    users=False,
+                    client_certificate=True,
+                    check="/health",
+                    # A node whose connections to the others are made anew says for a second that it reaches no quorum.
+                    repeatable=("PUT", "DELETE"),
+                ),
+            ),
         ),
         Component(
             "etcd",
