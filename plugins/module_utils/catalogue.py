@@ -50,11 +50,10 @@ class Frontend:
     one_writer: only the first healthy member takes traffic. reads: paths whose POST changes nothing, so that
     it may be tried again on another member like a GET. repeatable: further methods that may, as doing it twice is
     doing it once. own_login: the members know their users themselves; guarded is a path that they refuse to anybody
-    else. members_only: beginnings of paths for which a password is not
-    enough. together: header whose value keeps a client's requests on one member, for as long as that one is there.
-    partial: it is all right that members fail the check, as those are not meant to take traffic now. settle: checks in
-    a row that a member which comes back has to pass before it takes traffic, where it answers sooner than it knows
-    everything. title: for people.
+    else. members_only: beginnings of paths for which a password is not enough. together: header whose value keeps a
+    client's requests on one member, for as long as that one is there. partial: it is all right that members fail the
+    check, as those are not meant to take traffic now. settle: checks in a row that a member which comes back has to pass
+    before it takes traffic, where it answers sooner than it knows everything. title: for people.
     """
 
     name: str

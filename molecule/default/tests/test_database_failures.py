@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory() as home:
         for i, ((_, way), server) in enumerate(zip(ways, (nobody, somebody)))
     ]
     (config := pathlib.Path(home) / "its.cfg").write_text(
-        f"global\\n stats socket {home}/admin level admin\\n setenv CUT '1s way0 way1'\\n lua-load /etc/monitoring-ha/haproxy/cut.lua\\n"
+        f"global\\n stats socket {home}/admin level admin\\n setenv CUT '1.0 way0 way1'\\n lua-load /etc/monitoring-ha/haproxy/cut.lua\\n"
         "defaults\\n mode tcp\\n retries 0\\n timeout connect 1s\\n timeout client 1h\\n timeout server 1h\\n" + "".join(listens)
     )
     with subprocess.Popen(["haproxy", "-db", "-f", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
