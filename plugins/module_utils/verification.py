@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -117,11 +118,22 @@ def verify(
     user: str,
     password: str,
     timeout: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[Observation]:
-    """Everything, side by side; in the order in which it was asked for."""
+    """Everything, side by side; in the order in which it was asked for. timeout: seconds for what takes its time, members and targets."""
+    end = clock() + timeout
     with ThreadPoolExecutor(WORKERS) as pool:
         members = [pool.submit(member, target, identity, timeout) for target in targets]
         published = [pool.submit(frontend, front, identity, user, password) for front in fronts if front["mode"] == "http"]
         found = [future.result() for future in [*members, *published]]
     query = next((front for front in fronts if front["name"] == "query"), None)
-    return found + (queries(query, expected, identity, user, password) if query else [])
+    if not query:
+        return found
+    # A target that is new has to be found and scraped first.
+    seen = queries(query, expected, identity, user, password)
+    while any(its.missing for its in seen) and clock() < end:
+        sleep(1)
+        seen = queries(query, expected, identity, user, password)
+    return found + seen

@@ -53,7 +53,7 @@ options:
     type: str
     default: ""
   timeout:
-    description: Seconds within which each member has to behave.
+    description: Seconds within which each member has to behave, and every target to be there.
     type: int
     default: 60
 """

@@ -80,6 +80,24 @@ def test_targets_that_are_missing_down_or_there_twice(pki: Site) -> None:
     assert "mon3 is there 2 times" in lines[1]
 
 
+def test_targets_get_the_time_to_be_scraped(pki: Site) -> None:
+    known, slept = [UP, series(("node_exporter", "mon1", "1")), series()], list[float]()
+
+    def answer(request: Request) -> Answer:
+        return front_end(known.pop() if len(known) > 1 else known[0])(request) if request.path.startswith("/api") else front_end()(request)
+
+    def verify(jobs: dict[str, list[str]]) -> list[str]:
+        ticks = iter(range(0, 1000, 10))
+        with serve(answer, pki.context(asks=False)) as server:
+            fronts, client = [front(server)], pki.client(0)
+            found = verification.verify([], fronts, jobs, client, "admin", "open-sesame", 60, clock=lambda: next(ticks), sleep=slept.append)
+        return [observation.line for observation in found if observation.missing]
+
+    assert verify(JOBS) == [] and slept == [1, 1]
+    assert "no data of mon3" in verify({"prometheus": ["mon3"]})[0], "not for ever"
+    assert len(slept) == 2 + 5
+
+
 def test_an_answer_of_another_shape_is_no_traceback(pki: Site) -> None:
     for answer in ("[]", "{}", "null", "<html>", '{"data": {"result": [{}]}}', '{"data": {"result": [{"metric": {}, "value": []}]}}'):
         assert "Targets" in look(pki, front_end(answer))[0], answer
