@@ -243,15 +243,16 @@ def choose(
         if word in failures:
             picked[word] = True
             if reason := absent(failures[word], groups, virtual):
-                raise DrillError(f"{word}: {reason}")
+                raise DrillError(f"drill: {word}: {reason}")
             continue
         mine = [f for f in failures.values() if word == "all" or (word == "core" and f.core) or fnmatchcase(f.name, word)]
         if not mine:
             close = difflib.get_close_matches(word, failures, 3, 0.5)
-            raise DrillError(f"no failure is called {word!r}" + (f": did you mean {' or '.join(close)}?" if close else ""))
+            remedy = f"did you mean {' or '.join(close)}?" if close else "give all, core, a pattern or a name of docs/reference.md"
+            raise DrillError(f"drill: no failure is called {word!r}: {remedy}")
         without = {failure.name: _without(failure, groups, virtual, beyond) for failure in mine}
         if all(without.values()):
-            raise DrillError(f"nothing is drilled by {word!r}: {'; '.join(f'{name}: {reason}' for name, reason in without.items())}")
+            raise DrillError(f"drill: nothing is drilled by {word!r}: {'; '.join(f'{name}: {reason}' for name, reason in without.items())}")
         for name in (name for name, reason in without.items() if not reason):
             picked.setdefault(name, False)
     cases: list[Case] = []

@@ -227,6 +227,8 @@ def test_what_the_inventory_lacks_is_left_out_unless_it_is_named() -> None:
 def test_a_name_that_is_not_known_is_told_with_what_was_meant() -> None:
     with pytest.raises(DrillError, match="no failure is called 'promethus_killed': did you mean prometheus_killed"):
         names("promethus_killed")
+    with pytest.raises(DrillError, match=r"^drill: no failure is called 'zzz': give all, core, a pattern or a name of docs/reference\.md$"):
+        names("zzz")
 
 
 def test_an_inventory_tightens_and_loosens_promises() -> None:
