@@ -20,10 +20,20 @@ from .databases import DatabaseServer, free_port
 
 PACKAGE = Path(__file__).parents[1] / "grafana_stand_in"
 ADMIN = ("admin", "correct horse")
+#: Seconds for what has to come about: many times of what it takes, since other work may share the machine.
+PATIENCE = 60.0
 
 
 class Refused(AssertionError):
     """The instance ended instead of serving."""
+
+
+def until(condition: Callable[[], bool], *instances: Instance) -> None:
+    """Waits for it; where it does not come about, tells what the instances wrote."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "\n\n".join([f"not within {PATIENCE:g} s", *(instance.log for instance in instances)])
+        time.sleep(0.05)
 
 
 def make_home(directory: Path, version: str) -> Path:
@@ -87,7 +97,7 @@ class Instance:
             self._process = subprocess.Popen(words, env=environment, cwd=self.directory, stdout=output, stderr=output)
         return self._process
 
-    def start(self, timeout: float = 30.0) -> Instance:
+    def start(self, timeout: float = PATIENCE) -> Instance:
         process, until = self.spawn(), time.monotonic() + timeout
         while time.monotonic() < until:
             if process.poll() is not None:

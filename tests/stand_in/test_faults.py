@@ -44,13 +44,13 @@ def test_dropped_connections(grafana: Instance, name: str) -> None:
 
 
 def test_latency_and_slow_bodies(grafana: Instance) -> None:
-    grafana.faults(latency_ms=700, paths="^/api/org$")
+    grafana.faults(latency_ms=3000, paths="^/api/org$")
     started = time.monotonic()
     assert statuses(grafana, 1) == [200]
-    assert time.monotonic() - started > 0.7
+    slow = time.monotonic() - started
     started = time.monotonic()
     assert grafana.get("/api/user").status_code == 200
-    assert time.monotonic() - started < 0.7, "other paths are as fast as ever"
+    assert slow > 3 and time.monotonic() - started < slow, "other paths are as fast as ever"
     grafana.faults(body_bytes_per_second=500)
     started = time.monotonic()
     assert statuses(grafana, 1) == [200]

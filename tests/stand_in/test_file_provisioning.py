@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from .databases import DatabaseServer
-from .instances import Instance, Make, database_section
+from .instances import Instance, Make, database_section, until
 
 ROOT = "/api/v1/provisioning"
 
@@ -18,13 +17,6 @@ ROOT = "/api/v1/provisioning"
 @pytest.fixture
 def grafana(make: Make, postgres: DatabaseServer) -> Instance:
     return make("12.4.0", {"database": database_section(postgres, postgres.new_database())}, {"FROM_ENVIRONMENT": "value"})
-
-
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not come about"
-        time.sleep(0.1)
 
 
 def test_data_sources(grafana: Instance) -> None:

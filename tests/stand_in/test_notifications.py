@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from .databases import DatabaseServer, free_port
-from .instances import Instance, Make, database_section
+from .instances import Instance, Make, database_section, until
 from .upstream import Upstream
 
 ROOT = "/api/v1/provisioning"
@@ -50,13 +50,6 @@ def configure(grafana: Instance, upstream: Upstream, **rule: Any) -> None:
     grafana.put(f"{ROOT}/folder/f/rule-groups/g", {"interval": 10}).raise_for_status()
 
 
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.05)
-
-
 def state(grafana: Instance) -> str:
     groups = grafana.get("/api/prometheus/grafana/api/v1/rules").json()["data"]["groups"]
     return str(groups[0]["rules"][0]["state"])
@@ -68,11 +61,11 @@ def test_one_notification_of_a_cluster(make: Make, postgres: DatabaseServer, ups
     shared = {"database": database_section(postgres, postgres.new_database()), **FAST}
     nodes = [make("13.0.1", {**shared, "unified_alerting": alerting(port, peers)}).start() for port in ports]
     for node in nodes:
-        until(lambda node=node: node.metric("alertmanager_cluster_members") == 2, 10)  # type: ignore[misc]
+        until(lambda node=node: node.metric("alertmanager_cluster_members") == 2)  # type: ignore[misc]
     upstream.values = [({"job": "a"}, 9.0), ({"job": "b"}, 1.0)]
     configure(nodes[0], upstream)
-    until(lambda: bool(upstream.notifications), 10)
-    until(lambda: [state(node) for node in nodes] == ["firing", "firing"], 10)
+    until(lambda: bool(upstream.notifications))
+    until(lambda: [state(node) for node in nodes] == ["firing", "firing"])
     time.sleep(2.5)
     (first,) = upstream.notifications
     assert (first["status"], first["receiver"], len(first["alerts"])) == ("firing", "hook", 1)
@@ -83,7 +76,7 @@ def test_one_notification_of_a_cluster(make: Make, postgres: DatabaseServer, ups
     assert headers["authorization"] == "Basic dTpz"
     assert nodes[1].get("/api/alertmanager/grafana/api/v2/alerts").json()[0]["labels"]["job"] == "a"
     upstream.values = [({"job": "a"}, 1.0), ({"job": "b"}, 1.0)]
-    until(lambda: len(upstream.notifications) == 2, 10)
+    until(lambda: len(upstream.notifications) == 2)
     time.sleep(2.5)
     assert [one["status"] for one in upstream.notifications] == ["firing", "resolved"]
     text = nodes[0].get("/metrics").text
@@ -95,7 +88,7 @@ def test_nodes_without_peers_notify_twice(make: Make, postgres: DatabaseServer, 
     nodes = [make("12.4.0", shared).start() for _ in range(2)]
     upstream.values = [({"job": "a"}, 9.0)]
     configure(nodes[0], upstream)
-    until(lambda: len(upstream.notifications) == 2, 15)
+    until(lambda: len(upstream.notifications) == 2)
 
 
 def test_single_node_evaluation(make: Make, postgres: DatabaseServer, upstream: Upstream) -> None:
@@ -105,10 +98,10 @@ def test_single_node_evaluation(make: Make, postgres: DatabaseServer, upstream: 
     options = {"ha_single_node_evaluation": "true"}
     nodes = [make("13.0.1", {**shared, "unified_alerting": alerting(port, peers, **options)}).start() for port in ports]
     for node in nodes:
-        until(lambda node=node: node.metric("alertmanager_cluster_members") == 2, 10)  # type: ignore[misc]
+        until(lambda node=node: node.metric("alertmanager_cluster_members") == 2)  # type: ignore[misc]
     upstream.values = [({"job": "a"}, 9.0)]
     configure(nodes[0], upstream)
-    until(lambda: "firing" in [state(node) for node in nodes], 10)
+    until(lambda: "firing" in [state(node) for node in nodes])
     time.sleep(1)
     assert sorted(state(node) for node in nodes) == ["firing", "inactive"]
 
@@ -121,8 +114,8 @@ def test_pending_silences_and_errors(make: Make, postgres: DatabaseServer, upstr
     silence = {"matchers": matchers, "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "x", "comment": "x"}
     node.post("/api/alertmanager/grafana/api/v2/silences", silence).raise_for_status()
     configure(node, upstream, **{"for": "3s"}, execErrState="Error")
-    until(lambda: state(node) == "pending", 10)
-    until(lambda: state(node) == "firing", 10)
+    until(lambda: state(node) == "pending")
+    until(lambda: state(node) == "firing")
     time.sleep(2)
     assert upstream.notifications == [], "silenced"
     shown = node.get("/api/alertmanager/grafana/api/v2/alerts").json()[0]
@@ -134,6 +127,6 @@ def test_pending_silences_and_errors(make: Make, postgres: DatabaseServer, upstr
         lambda: any(one["labels"]["alertname"] == "DatasourceError" for one in node.get("/api/alertmanager/grafana/api/v2/alerts").json()),
         15,
     )
-    until(lambda: any("DatasourceError" in str(one) for one in upstream.notifications), 10)
+    until(lambda: any("DatasourceError" in str(one) for one in upstream.notifications))
     rule = node.get("/api/prometheus/grafana/api/v1/rules").json()["data"]["groups"][0]["rules"][0]
     assert rule["health"] == "error" and "refused" in rule["lastError"]

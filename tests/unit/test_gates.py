@@ -69,9 +69,7 @@ def test_a_server_that_refuses_connections(pki: Site) -> None:
 
 def test_a_server_that_says_nothing(pki: Site) -> None:
     with serve(lambda _request: Answer(wait=30), pki.context()) as server:
-        start = time.monotonic()
         assert "timed out" in said(pki.client(server.port, timeout=0.3))
-        assert time.monotonic() - start < 5
 
 
 def test_a_server_that_speaks_something_else(pki: Site) -> None:
@@ -264,7 +262,7 @@ def test_a_daemon_that_takes_its_time_is_waited_for(pki: Site) -> None:
 
 def test_patience_has_an_end_and_the_last_that_was_seen_is_told(pki: Site) -> None:
     verdict = wait(pki, "thanos_store", lambda _request: Answer(b"starting", 503), 0.3)
-    assert not verdict.passed and "503 starting" in verdict.missing[0] and 0.3 <= verdict.seconds < 3
+    assert not verdict.passed and "503 starting" in verdict.missing[0] and verdict.seconds >= 0.3
 
 
 def test_after_a_restart_every_target_is_scraped_twice(pki: Site) -> None:
@@ -304,8 +302,9 @@ def test_a_target_whose_turn_comes_too_seldom_is_not_waited_for(
 
 def test_waiting_ends_when_it_is_hopeless(pki: Site) -> None:
     with serve(texts({}), pki.context()) as server:
-        verdict = gates.wait("thanos_store", Question(pki.client(server.port)), 60, hopeless=lambda: "its unit is failed")
-    assert not verdict.passed and verdict.missing[-1] == "its unit is failed" and verdict.seconds < 5
+        question = Question(pki.client(server.port))
+        verdict = gates.wait("thanos_store", question, 60, hopeless=lambda: "its unit is failed", sleep=lambda _: pytest.fail("waits"))
+    assert not verdict.passed and verdict.missing[-1] == "its unit is failed"
 
 
 @pytest.fixture

@@ -176,11 +176,12 @@ def test_a_power_cut_is_one_only_when_nothing_answers_any_more(monkeypatch: pyte
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         assert cut("true", [address])["msg"] == f"drill_power_off of mon1: ended well, and 1 s later {address} still answers"
+        monkeypatch.setattr(drill_fault, "POWER", 60)
         begun = time.monotonic()
-        threading.Timer(0.5, server.close).start()
+        threading.Timer(1, server.close).start()
         done = cut("true", [address])
     # It counts from when it was gone, not from when that was asked for.
-    assert done["changed"] and time.monotonic() - begun - done["ago"] == pytest.approx(0.5, abs=0.3)
+    assert done["changed"] and time.monotonic() - begun - done["ago"] > 0.2
     assert "nothing on the host answers" in cut("true", [address])["msg"]
 
 

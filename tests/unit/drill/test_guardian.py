@@ -53,7 +53,7 @@ def test_a_drill_that_is_told_to_stop_ends_with_its_ledger(directory: Path, play
     process = start(directory, playbook.pid)
     assert watch.await_ready(directory, ["address"], 20) == []
     watch.stop(directory)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0
     (ledger,) = watch.ledgers(directory)
     assert ledger.attempts and ledger.cost and not (directory / guardian.SETTINGS).exists()
     assert record.events(directory) == []
@@ -70,7 +70,7 @@ def test_what_was_broken_is_mended_when_the_playbook_is_gone(directory: Path, pl
     os.kill(process.pid, signal.SIGINT)
     playbook.kill()
     playbook.wait()
-    assert process.wait(timeout=40) == 0
+    assert process.wait(timeout=120) == 0
     assert (directory / "first").exists() and (directory / "second").read_text() == "mended\n"
     assert [one.what for one in record.events(directory)] == ["mended by the guardian"]
     assert record.mends(directory) == {} and not (directory / guardian.SETTINGS).exists()
@@ -86,7 +86,7 @@ def test_what_gives_a_host_its_power_is_tried_until_it_works(directory: Path, pl
     # The playbook need not wait for it.
     watch.stop(directory)
     assert len(record.mends(directory)) == 2 and guardian.alive(process.pid)
-    assert process.wait(timeout=60) == 0 and len(attempts.read_text().splitlines()) == 4
+    assert process.wait(timeout=120) == 0 and len(attempts.read_text().splitlines()) == 4
     # What cut the power may still have been at work when power was given.
     assert (directory / "power").read_text() == "\n" * 4 and record.mends(directory) == {}
     assert [one.what for one in record.events(directory)] == ["mended by the guardian"]
@@ -98,7 +98,7 @@ def test_what_the_playbook_could_not_mend_is_mended_when_the_probes_end(director
     assert watch.await_ready(directory, ["address"], 20) == []
     assert not (directory / "done").exists()
     watch.stop(directory)
-    assert process.wait(timeout=20) == 0 and playbook.poll() is None and (directory / "done").exists()
+    assert process.wait(timeout=120) == 0 and playbook.poll() is None and (directory / "done").exists()
     assert [one.what for one in record.events(directory)] == ["mended by the guardian"]
 
 
@@ -109,7 +109,7 @@ def test_without_probes_it_looks_after_what_is_left_on_hosts(directory: Path, pl
     assert process.poll() is None and not (directory / "mended").exists()
     playbook.kill()
     playbook.wait()
-    assert process.wait(timeout=40) == 0 and (directory / "mended").exists()
+    assert process.wait(timeout=120) == 0 and (directory / "mended").exists()
 
 
 def test_without_probes_it_ends_when_nothing_is_left(directory: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_was_mended_is_not_mended_again(directory: Path, playbook: subproce
     record.mended(directory)
     playbook.kill()
     playbook.wait()
-    process.wait(timeout=40)
+    process.wait(timeout=120)
     assert not (directory / "again").exists()
 
 
@@ -135,11 +135,11 @@ def test_a_probe_that_never_sees_anything_good_is_named(directory: Path, playboo
     settings = json.loads((directory / guardian.SETTINGS).read_text())
     record.secret(directory / guardian.SETTINGS, {**settings, "address": "https://127.0.0.1:9"})
     process = start(directory, playbook.pid)
-    assert eventually(lambda: (directory / "address.jsonl").exists(), 20)
+    assert eventually(lambda: (directory / "address.jsonl").exists())
     (words,) = watch.await_ready(directory, ["address"], 2)
     assert "the probe address sees nothing good before the drill" in words and "refused" in words
     watch.stop(directory)
-    process.wait(timeout=20)
+    process.wait(timeout=120)
 
 
 def test_a_playbook_that_is_left_over_and_its_number_in_other_hands_are_no_playbook() -> None:
@@ -150,7 +150,7 @@ def test_a_playbook_that_is_left_over_and_its_number_in_other_hands_are_no_playb
     assert not guardian.alive(process.pid, str(int(since) - 1))
     process.kill()
     # Nobody has waited for it yet.
-    assert eventually(lambda: not guardian.alive(process.pid, since), 10)
+    assert eventually(lambda: not guardian.alive(process.pid, since))
     assert process.returncode is None and guardian.born(process.pid) == ""
     process.wait()
     assert not guardian.alive(process.pid)
@@ -161,7 +161,7 @@ def test_a_playbook_that_nobody_has_waited_for_is_gone(directory: Path, playbook
     process = start(directory, playbook.pid)
     assert watch.await_ready(directory, ["address"], 20) == []
     playbook.kill()
-    assert process.wait(timeout=40) == 0 and (directory / "done").exists()
+    assert process.wait(timeout=120) == 0 and (directory / "done").exists()
 
 
 def test_a_guardian_is_written_down_until_it_has_ended(directory: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_guardian_is_written_down_until_it_has_ended(directory: Path) -> None:
     process = guardian.noted(directory / guardian.PROCESS)
     assert process and watch.await_ready(directory, ["address"], 20) == []
     watch.stop(directory)
-    assert eventually(lambda: guardian.noted(directory / guardian.PROCESS) == 0, 20)
+    assert eventually(lambda: guardian.noted(directory / guardian.PROCESS) == 0)
 
 
 def parsed(cli: Any) -> dict[str, Any]:
