@@ -125,7 +125,6 @@ def test_pending_silences_and_errors(make: Make, postgres: DatabaseServer, upstr
     ).raise_for_status()
     until(
         lambda: any(one["labels"]["alertname"] == "DatasourceError" for one in node.get("/api/alertmanager/grafana/api/v2/alerts").json()),
-        15,
     )
     until(lambda: any("DatasourceError" in str(one) for one in upstream.notifications))
     rule = node.get("/api/prometheus/grafana/api/v1/rules").json()["data"]["groups"][0]["rules"][0]
