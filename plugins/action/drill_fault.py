@@ -38,6 +38,7 @@ class ActionModule(ActionBase):
         _validated, its = self.validate_argument_spec(OPTIONS)
         fault, state, given = its["fault"], its["state"], its["given"]
         host = str(given.get("host") or (task_vars or {}).get("inventory_hostname"))
+        begun = time.time()
         if fault == "power_cut":
             result = self._power(given, state, (task_vars or {})["hostvars"][host])
         else:
@@ -48,7 +49,8 @@ class ActionModule(ActionBase):
             result = self._execute_module(module_name="monitoring.ha.drill_fault_host", module_args=arguments, task_vars=task_vars or {})
         result = {key: value for key, value in result.items() if key != "invocation"}
         if not result.get("failed") and not result.get("unreachable") and not self._task.check_mode:
-            result["at"] = time.time() - float(result.get("ago", 0))
+            # What clients see of a mending, they see before it has come back from the host.
+            result["at"] = begun if state == "absent" else time.time() - float(result.get("ago", 0))
             if result.get("changed"):
                 what = "injected" if state == "present" else "mended"
                 record.event(Path(its["directory"]), result["at"], what, host)

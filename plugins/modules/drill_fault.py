@@ -55,7 +55,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 at:
-  description: When it was done, in seconds since 1970 by the controller's clock.
+  description: When it was done, or when mending began, in seconds since 1970 by the controller's clock.
   returned: success, but not in check mode
   type: float
 ago:

@@ -269,7 +269,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     mended = [one.at for one in done if one.what == "mended"]
     promised = failures.promised(case.failure, options.objectives, stack.database)
     lasting = case.failure.do == "nothing"
-    moments = judge.Moments(min((one.at for one in injected), default=whole), max(mended, default=0.0), 0.0 if missing else whole, lasting)
+    moments = judge.Moments(min((one.at for one in injected), default=whole), min(mended, default=0.0), 0.0 if missing else whole, lasting)
     figures = judge.judge(ledgers, moments, judge.Promise(promised))
     kept = report.reasons(figures) + [f"left out: {line}" for line in begun["left_out"]]
     kept += [f"{options.patience:.0f} s after the stack is whole: {line}" for line in waiting]

@@ -37,7 +37,7 @@ AWAY = 5.0
 
 @dataclass(frozen=True)
 class Moments:
-    """When things were done, in seconds since 1970. whole: when every member behaved again; 0: never.
+    """When things were done, in seconds since 1970. mended: when that began. whole: when every member behaved again; 0: never.
 
     lasting: nothing was broken at one moment; something went on all the while (an upgrade), and each outage of it is as good as another.
     """

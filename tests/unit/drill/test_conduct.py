@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.action import drill_fault
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates, https
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, guardian, record, rule, watch
@@ -183,6 +184,26 @@ def test_a_power_cut_is_one_only_when_nothing_answers_any_more(monkeypatch: pyte
     # It counts from when it was gone, not from when that was asked for.
     assert done["changed"] and time.monotonic() - begun - done["ago"] > 0.2
     assert "nothing on the host answers" in cut("true", [address])["msg"]
+
+
+def test_mending_counts_from_when_it_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An address that moves back as soon as its hung daemon goes on moves before the host has said that it is mended."""
+    monkeypatch.setattr(ActionBase, "run", lambda *_given: {})
+    action: Any = object.__new__(drill_fault.ActionModule)
+    action._task = SimpleNamespace(check_mode=False)
+    back: list[float] = []
+
+    def mend(**_given: Any) -> dict[str, Any]:
+        back.append(time.time())
+        time.sleep(0.1)
+        return {"changed": True, "ago": 0.0}
+
+    action._execute_module = mend
+    for state, before in (("absent", True), ("present", False)):
+        its = {"fault": "hang", "state": state, "given": {"host": "mon1"}, "deadline": 9, "directory": str(tmp_path)}
+        action.validate_argument_spec = lambda _options, its=its: (None, its)
+        assert (action.run(task_vars={})["at"] <= back[-1]) is before
+    assert [one.what for one in record.events(tmp_path)] == ["mended", "injected"]
 
 
 def test_the_holder_is_known_however_its_address_is_written() -> None:
