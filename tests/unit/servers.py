@@ -136,9 +136,9 @@ def free_port() -> int:
         return server.port
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
+def eventually(condition: Callable[[], bool]) -> bool:
     """Whether it comes true, in many times of what it takes, since other work may share the machine."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         if condition():
             return True

@@ -261,8 +261,10 @@ def test_a_daemon_that_takes_its_time_is_waited_for(pki: Site) -> None:
 
 
 def test_patience_has_an_end_and_the_last_that_was_seen_is_told(pki: Site) -> None:
-    verdict = wait(pki, "thanos_store", lambda _request: Answer(b"starting", 503), 0.3)
-    assert not verdict.passed and "503 starting" in verdict.missing[0] and verdict.seconds >= 0.3
+    naps: list[float] = []
+    with serve(lambda _request: Answer(b"starting", 503), pki.context()) as server:
+        verdict = gates.wait("thanos_store", Question(pki.client(server.port)), 60, clock=lambda: sum(naps), sleep=naps.append)
+    assert not verdict.passed and "503 starting" in verdict.missing[0] and 60 <= verdict.seconds < 60 + gates.PAUSE
 
 
 def test_after_a_restart_every_target_is_scraped_twice(pki: Site) -> None:

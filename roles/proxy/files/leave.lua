@@ -4,7 +4,8 @@
 -- answer with nothing to whoever asks then; a node of the object store would be without most of the others. Whoever is cut off connects anew,
 -- to the new process.
 
--- Milliseconds that connections get to end by themselves, and in which all are cut: together less than hard-stop-after.
+-- Milliseconds that connections get to end by themselves, and in which all are cut: together less than hard-stop-after. Once the former are
+-- over, none is still being made (see cut.lua).
 local grace, whole = 15000, 10000
 
 local function left()

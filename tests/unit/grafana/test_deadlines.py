@@ -47,8 +47,8 @@ ANSWERS: dict[str, Pieces] = {
 
 @contextlib.contextmanager
 def trickling(pieces: Pieces, context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """A server that gives a piece every 50 ms; its address."""
-    over = threading.Event()
+    """A server that gives a piece every 50 ms; its address. Whoever waits for the last one has no deadline."""
+    over, all_of_it = threading.Event(), threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
 
     def answer(connection: socket.socket) -> None:
@@ -58,6 +58,7 @@ def trickling(pieces: Pieces, context: ssl.SSLContext | None = None) -> Iterator
                 one.sendall(piece)
                 if over.wait(0.05):
                     return
+            all_of_it.set()
 
     def accept() -> None:
         with contextlib.suppress(OSError):
@@ -71,10 +72,11 @@ def trickling(pieces: Pieces, context: ssl.SSLContext | None = None) -> Iterator
         over.set()
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
+    assert not all_of_it.is_set()
 
 
 def _ends(url: str, call: Callable[[Client], object], kind: type[GrafanaError], said: str, **options: object) -> None:
-    """The call ends with that error, although what trickles would go on, and be right in the end."""
+    """The call ends with that error, and no other of its kind."""
     given: dict[str, object] = {"token": "token", "retries": 0, **options}
     with Client(Connection(url, **given)) as one, pytest.raises(GrafanaError, match=said) as caught:  # type: ignore[arg-type]
         call(one)
@@ -133,7 +135,8 @@ def test_a_certificate_that_is_not_believed_is_no_failover(tmp_path: Path, ends_
     with serve(lambda _request: Answer(b"{}"), site.context()) as server:
         theirs = {"ca": other.ca, "certificate": certificate, "key": key}
         ends_at_once(server.url, lambda one: one.get("/x"), Untrusted, "GET /x", **theirs)
-    # With TLS 1.3 a client learns only after its request that the server misses its certificate, or that the connection is gone.
+        # With TLS 1.3 a client learns only after its request that the server misses its certificate, or but that the connection is gone.
+        _ends(server.url, lambda one: one.get("/x"), Untrusted, "GET /x", ca=site.ca, retries=8, pause=0.01)
     context = site.context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with serve(lambda _request: Answer(b"{}"), context) as server:
