@@ -89,8 +89,7 @@ def writing(writer: Writer, lead: float = 2.0) -> Iterator[Writer]:
     """Writes go on while the block runs, which begins after ``lead`` seconds of them."""
     writer.thread.start()
     try:
-        time.sleep(lead)
-        assert writer.acknowledged, writer.errors[-3:]
+        writer.until_written(60, more=0, least=lead)
         yield writer
     finally:
         writer.stop.set()

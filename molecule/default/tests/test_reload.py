@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import time
 from collections.abc import Callable
 
 import requests
@@ -13,6 +15,9 @@ from tests.scenario.stack import Stack, wait_for
 
 #: As many at a time that there is one at every moment.
 ASKING = 4
+STORES = ("thanos_sidecar", "thanos_store")
+#: Connections to stores are let go at least so many seconds apart, with all others that a proxy has.
+APART = 0.4
 
 
 def test_queries_have_an_answer_while_the_proxy_that_a_reload_has_replaced_ends(stack: Stack) -> None:
@@ -34,15 +39,33 @@ def test_queries_have_an_answer_while_the_proxy_that_a_reload_has_replaced_ends(
     def processes() -> set[str]:
         return set(stack.run(host, "pgrep -P $(systemctl show -P MainPID monitoring-ha-proxy.service)").split())
 
+    ports = " or ".join(f"dport = :{COMPONENTS[store].ports['grpc'].number}" for store in STORES)
+
+    def connections() -> set[tuple[str, str]]:
+        """The proxy's to stores: its own end → the store's."""
+        lines = stack.run(host, f"ss -Htn state established '( {ports} )'").splitlines()
+        ends = [(line.split()[2], line.split()[3]) for line in lines]
+        return {(own, store) for own, store in ends if not own.startswith("127.")}
+
     with contextlib.ExitStack() as all_of_them:
         sessions = [all_of_them.enter_context(requests.Session()) for _ in range(ASKING)]
         clients = [Writer(asking(session), (requests.RequestException, AssertionError), pause=0) for session in sessions]
         for client in clients:
             all_of_them.enter_context(writing(client, lead=0.5))
         old = processes()
+        had = connections()
         stack.run(host, "systemctl reload monitoring-ha-proxy.service")
-        wait_for("the old process has ended", lambda: old and not old & processes(), 60)
+        looks: list[tuple[float, set[str]]] = []
+
+        def ended() -> bool:
+            looks.append((time.monotonic(), {store for _own, store in had & connections()}))
+            return not old & processes()
+
+        wait_for("the old process has ended", ended, 60, interval=0.1)
         for client in clients:
             client.until_written(20)
+    assert len(looks[0][1]) > 1, looks[0]
+    for (then, before), (now, after) in itertools.pairwise(looks):
+        assert len(before - after) <= 1 + (now - then) / APART, (now - then, before, after)
     print(f"\n{sum(len(client.acknowledged) for client in clients)} queries while a proxy was replaced")
     assert [client.errors for client in clients] == [[]] * ASKING
