@@ -51,11 +51,14 @@ class ActionModule(ActionBase):
         strategy = str(given.get("strategy") or "one_by_one")
         if strategy not in upgrades.STRATEGIES:
             raise AnsibleActionFail(f"upgrade_strategy is {strategy!r}: choose one of {', '.join(upgrades.STRATEGIES)}")
+        reason = str(given.get("reason") or "version")
+        if reason not in upgrades.REASONS:
+            raise AnsibleActionFail(f"reason is {reason!r}: choose one of {', '.join(upgrades.REASONS)}")
         everybody = boolean(given.get("everybody", True))
         unfinished = [str(host) for host in given.get("unfinished") or []]
         turns = given.get("turns") or {}
         try:
-            done = upgrades.had(turns, str(given.get("reason") or ""), str(given.get("resume") or ""))
+            done = upgrades.had(turns, reason, str(given.get("resume") or ""))
         except ValueError as error:
             raise AnsibleActionFail(f"upgrade_resume: {error}") from error
         try:
@@ -84,7 +87,7 @@ class ActionModule(ActionBase):
         saved = {host: float(json.loads(said or "{}").get("last_success", 0)) for host, said in (given.get("backups") or {}).items()}
         silent = [member for member in values["groups"].get("backup", []) if member not in saved]
         # What keeps Grafana's data, or has to do with it, changes; PostgreSQL is a package.
-        risky = given.get("reason") == "packages" or any(plan.moves.get(host) for host in topology.stack_hosts(values["groups"]))
+        risky = reason == "packages" or any(plan.moves.get(host) for host in topology.stack_hosts(values["groups"]))
         longest = str(given.get("backup_max_age") or "") if risky else ""
         try:
             plan.problems += filter(None, [upgrades.outdated(saved, silent, longest, time.time())])

@@ -30,6 +30,12 @@ RELEASE = re.compile(r"/opt/monitoring-ha/([\w.-]+)/([\w.+~-]+)-[0-9a-f]{8}/")
 #: An interrupted change is gone on with for as long (the default of the role upgrade's ``upgrade_resume``).
 PROVEN = 3 * 24 * 3600.0
 
+#: The path of a program, as systemd tells it.
+PROGRAM = re.compile(r"\bpath=(\S+)")
+
+#: Where nothing comes from a package.
+OWN = ("/etc/systemd/system", "/opt", "/run")
+
 #: Where apt keeps what it has fetched.
 ARCHIVES = "/var/cache/apt/archives"
 
@@ -94,15 +100,27 @@ def state(unit: str, directory: str) -> UnitState:
 
 
 def owners(names: Sequence[str]) -> list[str]:
-    """Debian packages that units come from; those of roles come from none."""
-    paths = [path for unit in names if (path := units.systemctl("show", "--property", "FragmentPath", "--value", unit).strip())]
-    foreign = [path for path in paths if not path.startswith((units.UNITS, "/run"))]
+    """Debian packages that units, or the programs that they start, come from; those of roles come from none."""
+    paths = [units.systemctl("show", "--property", "FragmentPath", "--value", unit).strip() for unit in names]
+    paths += [path for unit in names for path in PROGRAM.findall(units.systemctl("show", "--property", "ExecStart", "--value", unit))]
+    foreign = [path for path in dict.fromkeys(paths) if path and not path.startswith(OWN)]
     if not foreign:
         return []
     # As they are packed, where /lib has moved into /usr since.
     names_of_files = [*foreign, *(path.removeprefix("/usr") for path in foreign)]
     lines = subprocess.run(["dpkg-query", "--search", *names_of_files], capture_output=True, text=True, check=False).stdout.splitlines()
     return sorted({line.partition(":")[0] for line in lines if not line.startswith("diversion ")})
+
+
+def of_one_source(names: Sequence[str]) -> list[str]:
+    """Debian packages, and all that are installed of the same sources: often they only go together, one way and the other."""
+    if not names:
+        return []
+    command = ["dpkg-query", "--show", "--showformat", "${Package} ${source:Package} ${db:Status-Status}\n"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    sources = {words[0]: words[1] for line in lines if len(words := line.split()) == 3 and words[2] == "installed"}
+    wanted = {sources[name] for name in names if name in sources}
+    return list(dict.fromkeys([*names, *(name for name, source in sources.items() if source in wanted)]))
 
 
 def package_versions(names: Sequence[str]) -> dict[str, str]:
@@ -139,7 +157,7 @@ def keep_packages(versions: Mapping[str, str], directory: str = keep.PACKAGES, a
 def look(wanted: Mapping[str, str], packages: Sequence[str] = (), trees: Sequence[str] = ()) -> Point:
     """The host as it is now. wanted: unit → directory of its configuration. trees: directories that several of them use."""
     found = [state(unit, directory) for unit, directory in wanted.items()]
-    return Point(time.time(), found, package_versions(packages), {directory: target_of(directory) for directory in trees})
+    return Point(time.time(), found, package_versions(of_one_source(packages)), {directory: target_of(directory) for directory in trees})
 
 
 def save(point: Point, path: str = keep.RESTORE_POINT) -> None:
@@ -242,23 +260,44 @@ def put_back(before: UnitState, now: UnitState) -> None:
             os.unlink(units.record_path(before.unit))
 
 
-def packages_back(point: Point, directory: str = keep.PACKAGES) -> list[str]:
-    """Install the versions of before; those that were changed. RestoreError with apt's words when it cannot."""
+def install(wanted: Mapping[str, str], directory: str) -> None:
+    """Install versions of packages, all or none of them. RestoreError with apt's words when it cannot."""
+    names = [f"{name}={version}" for name, version in wanted.items()]
+    files = [kept_file(name, version, directory) or f"{name}={version}" for name, version in wanted.items()]
+    # The service is started by what follows, with its configuration of before.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    command = ["apt-get", "install", "--quiet", "--assume-yes", "--allow-downgrades", "--no-install-recommends", *files]
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise RestoreError(f"{' '.join(names)}: {error}") from error
+    if done.returncode:
+        raise RestoreError(f"{' '.join(names)}: {' | '.join(done.stderr.strip().splitlines()[-3:])}")
+
+
+def packages_back(point: Point, directory: str = keep.PACKAGES) -> tuple[list[str], list[str]]:
+    """Install the versions of before; (those that were changed, why others could not be)."""
     now = package_versions(list(point.packages))
     changed = {name: version for name, version in point.packages.items() if version and now[name] != version}
-    wanted = [f"{name}={version}" for name, version in changed.items()]
-    if wanted:
-        # The service is started by what follows, with its configuration of before.
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        files = [kept_file(name, version, directory) or f"{name}={version}" for name, version in changed.items()]
-        command = ["apt-get", "install", "--quiet", "--assume-yes", "--allow-downgrades", "--no-install-recommends", *files]
+    if not changed:
+        return [], []
+    told = {name: f"{name}={version}" for name, version in changed.items()}
+    try:
+        install(changed, directory)
+    except RestoreError as error:
+        if len(changed) == 1:
+            return [], [str(error)]
+    else:
+        return list(told.values()), []
+    back, refused = [], []
+    # One that cannot is no reason for the others to stay.
+    for name, version in changed.items():
         try:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
-        except (OSError, subprocess.SubprocessError) as error:
-            raise RestoreError(f"{' '.join(wanted)}: {error}") from error
-        if done.returncode:
-            raise RestoreError(f"{' '.join(wanted)}: {' | '.join(done.stderr.strip().splitlines()[-3:])}")
-    return wanted
+            install({name: version}, directory)
+            back.append(told[name])
+        except RestoreError as error:
+            refused.append(str(error))
+    return back, refused
 
 
 def restore(point: Point, *, check: bool) -> list[str]:
@@ -276,14 +315,13 @@ def restore(point: Point, *, check: bool) -> list[str]:
         tree.swap(directory, target)
     for its in point.units:
         put_back(its, now[its.unit])
-    refused = []
+    back, refused = packages_back(point)
+    told += back
     try:
-        back = packages_back(point)
-        told += back
         # Whatever started them in between, they may run with what has just been replaced.
         names = {wanted.partition("=")[0] for wanted in back}
         changes |= {its.unit: ["its package"] for its in point.units if names and names.intersection(owners([its.unit]))}
-    except (RestoreError, units.UnitError) as error:
+    except units.UnitError as error:
         refused.append(str(error))
     units.systemctl("daemon-reload")
     for its in point.units:

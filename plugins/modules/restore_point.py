@@ -38,7 +38,7 @@ options:
     type: dict
     default: {}
   packages:
-    description: Debian packages whose versions are part of it.
+    description: Debian packages whose versions are part of it, with all that are installed of the same sources.
     type: list
     elements: str
     default: []
@@ -76,10 +76,14 @@ releases:
   returned: when O(state) is V(looked) or V(saved)
   type: dict
 packages:
-  description: Debian packages that the units come from.
+  description: Debian packages that the units, or the programs that they start, come from.
   returned: when O(state) is V(looked) or V(saved)
   type: list
   elements: str
+versions:
+  description: Versions of O(packages), and of what is installed of the same sources; empty for one that is not installed.
+  returned: when O(state) is V(looked) or V(saved)
+  type: dict
 unfinished:
   description: Whether something is remembered, so that a change did not come to its end here.
   returned: when O(state) is V(looked) or V(saved)
@@ -121,25 +125,29 @@ def main() -> None:
             wanted = {unit: str(directory or "") for unit, directory in given["units"].items()}
             point = restore_point.look(wanted, given["packages"], given["trees"])
             unfinished = restore_point.load() is not None
-            if given["state"] == "saved" and not module.check_mode and restore_point.begin(point):
-                for lacking in restore_point.keep_packages(point.packages) if given["keep_packages"] else []:
+            if given["state"] == "saved" and not module.check_mode:
+                # Of what an interrupted change began with, where there was one.
+                kept = point if restore_point.begin(point) else restore_point.load() or point
+                for lacking in restore_point.keep_packages(kept.packages) if given["keep_packages"] else []:
                     module.warn(f"{lacking}: nobody offers this version any more, so that the way back to it is closed")
             found = {name: version for its in point.units for name, version in restore_point.releases(its.files).items()}
             owners = restore_point.owners(list(given["units"]))
             turns = restore_point.turns(time.time())
-            module.exit_json(changed=False, releases=found, packages=owners, turns=turns, unfinished=unfinished)
+            module.exit_json(
+                changed=False, releases=found, packages=owners, versions=point.packages, turns=turns, unfinished=unfinished
+            )
         if given["state"] == "ended":
             module.exit_json(changed=restore_point.forget_turn(given["reason"], check=module.check_mode))
         if given["state"] == "absent":
             if given["reason"] and not module.check_mode:
                 restore_point.note_turn(given["reason"], time.time())
             module.exit_json(changed=restore_point.load() is not None if module.check_mode else restore_point.forget())
-        kept = restore_point.load()
-        if kept is None:
+        before = restore_point.load()
+        if before is None:
             module.fail_json(msg="no restore point was saved on this host")
-        changes = restore_point.restore(kept, check=module.check_mode)
+        changes = restore_point.restore(before, check=module.check_mode)
         if not module.check_mode:
-            restore_point.save(replace(kept, restored=True))
+            restore_point.save(replace(before, restored=True))
     except (restore_point.RestoreError, units.UnitError, tree.TreeError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:

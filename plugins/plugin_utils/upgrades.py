@@ -14,6 +14,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COM
 from ansible_collections.monitoring.ha.plugins.plugin_utils import lock
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures
 
+REASONS = ("version", "configuration", "certificates", "packages", "reboot")
 STRATEGIES = ("one_by_one", "canary", "failure_domain")
 #: Components of which one member takes over what another one did. Whoever does must not be away itself: one at a time.
 HANDED_OVER = ("load_balancer", "postgresql", "mariadb")
@@ -180,13 +181,15 @@ def moves(
     """The way of each release of a host, those that stay where they are included. running: release → version.
 
     releases: name in the lock file → a component of it that the host runs. components: the lock file's. LockError for a version
-    that it does not know. What comes from a repository of packages is none of the lock file's.
+    that it does not know; one that comes from a repository of packages is whatever the inventory names.
     """
-    own = {name: c for name, c in releases.items() if variables.get(f"{c.role}_source") != "apt"}
-    wanted = {name: str(variables.get(f"{c.role}_version") or "") for name, c in own.items()}
-    return [
-        Move(host, name, str(running.get(name, "")), lock.find(components, name, chosen or None).version) for name, chosen in wanted.items()
-    ]
+    found = []
+    for name, component in releases.items():
+        chosen = str(variables.get(f"{component.role}_version") or "")
+        packed = variables.get(f"{component.role}_source") == "apt"
+        after = chosen if packed else lock.find(components, name, chosen or None).version
+        found.append(Move(host, name, str(running.get(name, "")), after))
+    return found
 
 
 def plan(
@@ -207,7 +210,7 @@ def plan(
     runs = {host: [c for c in COMPONENTS.values() if host in topology.members(c, groups)] for host in looked}
     for host, running in looked.items():
         ways = moves(host, hostvars[host], running, {c.release: c for c in runs[host] if c.release}, components)
-        said = (complaint(its, components[its.component].get("upgrade") or {}, downgrade=downgrade) for its in ways)
+        said = (complaint(its, components.get(its.component, {}).get("upgrade") or {}, downgrade=downgrade) for its in ways)
         found.problems += [words for words in said if words]
         found.moves[host] = [its.line for its in ways if its.before != its.after]
     wanted = [host for host in looked if due(host, found.moves[host])]

@@ -20,11 +20,16 @@ BIN = Path(sys.executable).parent
 
 @dataclass(frozen=True)
 class Played:
-    """A run. results: task → what it returned on the only host. said: everything that was printed."""
+    """A run. hosts: task → host → what it returned there. said: everything that was printed."""
 
     code: int
-    results: dict[str, dict[str, Any]]
+    hosts: dict[str, dict[str, dict[str, Any]]]
     said: str
+
+    @property
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Task → what it returned on the only host, or the first."""
+        return {task: next(iter(hosts.values())) for task, hosts in self.hosts.items()}
 
     def result(self, task: str) -> dict[str, Any]:
         """Of a task that went well."""
@@ -100,15 +105,15 @@ class Play:
             home=self.home,
             env={"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", **(env or {})},
         )
-        return Played(done.returncode, results(done.stdout), done.stdout + done.stderr)
+        return Played(done.returncode, by_host(done.stdout), done.stdout + done.stderr)
 
 
-def results(output: str) -> dict[str, dict[str, Any]]:
-    """Task → result of the first host, from the report of a run; nothing when it ended before the first task."""
+def by_host(output: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """Task → host → result, from the report of a run; nothing when it ended before the first task."""
     start = output.find("\n{\n") + 1 if not output.startswith("{") else 0
     try:
         report = json.JSONDecoder().raw_decode(output[start:])[0]
     except ValueError:
         return {}
     tasks = [task for play in report["plays"] for task in play["tasks"] if task["hosts"]]
-    return {task["task"]["name"]: next(iter(task["hosts"].values())) for task in tasks}
+    return {task["task"]["name"]: task["hosts"] for task in tasks}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.plays import Played, command, results
+from tests.unit.plays import Played, by_host, command
 from tools.steps import ROOT
 
 PRODUCTION = ROOT / "inventories" / "production"
@@ -50,7 +50,7 @@ def check(home: Path, inventory: Path, *words: str) -> Played:
     (home / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
     env = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
     done = command("ansible-playbook", "-i", str(inventory), *words, str(home / "play.yml"), home=home, env=env)
-    return Played(done.returncode, results(done.stdout), done.stdout + done.stderr)
+    return Played(done.returncode, by_host(done.stdout), done.stdout + done.stderr)
 
 
 def task(played: Played, name: str) -> str:

@@ -6,6 +6,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from tests.unit.plays import Play, Played
 from tools.steps import ROOT
 
 ROLE = ROOT / "roles" / "upgrade"
+PLAYBOOK = ROOT / "playbooks" / "upgrade.yml"
 
 # --- versions and order --------------------------------------------------------------------------------------------
 
@@ -189,7 +191,8 @@ def planned(locked: dict[str, str] = LOCKED, **given: Any) -> upgrades.Plan:
     looked = {"mon1": {"prometheus": "3.15.1"}, "mon2": {"prometheus": "3.16.0"}, "web1": {}}
     components = {name: {"version": version, "files": ["x"], "pins": {version: {}}} for name, version in locked.items()}
     wanted: dict[str, Any] = {"last": ["mon1"], "strategy": "one_by_one", "downgrade": False, **given}
-    hostvars: dict[str, dict[str, Any]] = {host: dict(wanted.pop("variables", {})) for host in groups["all"]}
+    variables = wanted.pop("variables", {})
+    hostvars: dict[str, dict[str, Any]] = {host: dict(variables) for host in groups["all"]}
     return upgrades.plan(looked, groups, hostvars, components, **wanted)
 
 
@@ -270,7 +273,7 @@ PLAN = """
 
 def rolled_out(tmp_path: Path, **inventory: object) -> Played:
     """The plays with turns, as the playbook has them, with a task that fails on web2 alone instead of the turn itself."""
-    plays = {its["name"]: its for its in yaml.safe_load((ROOT / "playbooks" / "upgrade.yml").read_text(encoding="utf-8"))}
+    plays = {its["name"]: its for its in yaml.safe_load(PLAYBOOK.read_text(encoding="utf-8"))}
     turns = [{**plays[name], "roles": []} for name in ("Turns", "Turns of those that are only monitored")]
     turns[1]["tasks"] = [
         {"name": "Together", "ansible.builtin.debug": {"msg": "together: {{ ansible_play_batch | join(' ') }}"}},
@@ -295,23 +298,27 @@ def test_what_is_no_batch_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def turns(tmp_path: Path, hosts: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any], **steps: object) -> Played:
-    """Turns of hosts, one after the other unless ``batch`` says otherwise; a step is a list of tasks instead of those of the role."""
+    """Turns of hosts, one after the other unless ``batch`` says otherwise; a step is a list of tasks instead of those of the role.
+
+    None: the role's own.
+    """
     tasks = tmp_path / "tasks"
     shutil.copytree(ROLE / "tasks", tasks, dirs_exist_ok=True)
-    for step in ("prepare", "change", "rejoin", "prove", "finish"):
-        (tasks / f"{step}.yml").write_text(yaml.safe_dump(steps.get(step, [])), encoding="utf-8")
+    for step in ("prepare", "change", "rejoin", "prove", "finish", "whole"):
+        if (instead := steps.get(step, [])) is not None:
+            (tasks / f"{step}.yml").write_text(yaml.safe_dump(instead), encoding="utf-8")
     own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
     given = {
         "upgrade_aside": [],
         "upgrade_saved": {},
         "upgrade_lost": own["upgrade_lost"],
+        "upgrade_wrong": own["upgrade_wrong"],
         "upgrade_plan": {"turns": list(hosts), "fleet": []},
         **variables,
     }
-    play = {
-        **{"name": "Turns", "hosts": "all", "gather_facts": False, "serial": steps.get("batch", 1), "max_fail_percentage": 0},
-        "tasks": [{"name": "A turn", "ansible.builtin.include_tasks": str(tasks / "main.yml")}],
-    }
+    (its,) = [its for its in yaml.safe_load(PLAYBOOK.read_text(encoding="utf-8")) if its["name"] == "Turns"]
+    turn = {"name": "A turn", "ansible.builtin.include_tasks": str(tasks / "main.yml")}
+    play = {**its, "hosts": "all", "serial": steps.get("batch", 1), "roles": [], "tasks": [turn]}
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     site = {"all": {"hosts": {name: {**local, **its} for name, its in hosts.items()}}}
     return Play(tmp_path).site([play], inventory=site, variables=given)
@@ -335,7 +342,8 @@ def test_another_one_that_is_lost_keeps_no_host_from_its_way_back(tmp_path: Path
     prepare = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))}
     rejoin = yaml.safe_load((ROLE / "tasks" / "rejoin.yml").read_text(encoding="utf-8"))
     assert [its["name"] for its in rejoin] == ["The address may come", "Requests again"]
-    variables = {"upgrade_roll_back": False, "upgrade_drain_timeout": 1, "upgrade_dumped": {}, "upgrade_leads": ""}
+    variables = {"upgrade_roll_back": False, "upgrade_drain_timeout": 1, "upgrade_dumped": {}, "upgrade_silenced": {}}
+    variables |= {"upgrade_leads": "", "upgrade_silencer": ""}
     drain = {**prepare["No new requests"], "loop": ["mon2"]}
     back = {**rejoin[1], "loop": ["mon2"]}
     done = turns(
@@ -352,13 +360,44 @@ def test_one_that_is_lost_among_others_stops_the_next_batch(tmp_path: Path) -> N
     assert "mon2: lost in its turn; it stays drained and silenced, and no other host is touched" in done.said
 
 
+WELL = {"verify_report": {"failures": 0}, "verify_database": {}, "verify_galera": {}}
+
+
+@pytest.mark.parametrize("where", ["one alone", "what is one for all", "the stack, seen from outside"])
+def test_a_batch_in_which_something_fails_is_brought_back_whole_or_told_and_is_the_last_one(tmp_path: Path, where: str) -> None:
+    """For each of its hosts an account, whichever ran the task that failed."""
+    alone = {**FAIL, "when": "inventory_hostname == 'mon1'"}
+    wrong: dict[str, Any] = {"failures": 1, "msg": "1 thing is not as it should be:\nmon1 is down"}
+    look = {"name": "Look", "ansible.builtin.debug": {"msg": "looked"}, "run_once": True}
+    all_steps: dict[str, dict[str, Any]] = {
+        "one alone": {"change": [alone, TOUCH]},
+        "what is one for all": {"change": [{**FAIL, "run_once": True}]},
+        "the stack, seen from outside": {"prove": None, "whole": [look]},
+    }
+    steps = all_steps[where]
+    given = {**WELL, "verify_report": wrong} if "whole" in steps else WELL
+    hosts: dict[str, dict[str, Any]] = {"mon1": {}, "mon2": {}, "mon3": {}}
+    done = turns(tmp_path, hosts, {"upgrade_roll_back": False, **given}, prepare=[TOUCH], batch=2, **steps)
+    assert done.code == 2 and "touched mon2" in done.said and "touched mon3" not in done.said, done.said
+    accounts = {host: told["msg"] for host, told in done.hosts["Stop here"].items()}
+    left = "The host was left as it is, as upgrade_roll_back says."
+    if where == "one alone":
+        assert accounts == {"mon1": f"no good. {left}"}
+        (said,) = [told["msg"] for told in done.hosts["Nobody of its batch failed"].values() if told.get("failed")]
+        assert said == "mon1: failed in the same batch, and no other host is touched; mon2 itself is as the inventory says"
+    elif where == "what is one for all":
+        assert accounts == {"mon1": f"no good. {left}", "mon2": f"what was done for all of the batch at once failed. {left}"}
+    else:
+        assert accounts == dict.fromkeys(("mon1", "mon2"), f"{wrong['msg']}. {left}")
+
+
 def test_who_leads_a_database_of_either_kind_is_known_in_everybodys_turn(tmp_path: Path) -> None:
     own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
     given = {name: own[name] for name in ("upgrade_leads", "upgrade_writers", "upgrade_dump", "upgrade_dumps")}
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    silent: dict[str, Any] = {"upgrade_members": {"rc": 1}}
     lines = ["mon1 is stopped", "mon2 runs                          f00:7 writes", "mon3 runs                          f00:7 synced"]
-    told = {"upgrade_members": {"stdout_lines": lines}}
+    told = {"upgrade_members": {"results": [{"rc": 1}, {"unreachable": True}, {"stdout_lines": lines}]}}
+    silent: dict[str, Any] = {"upgrade_members": {"results": [{"rc": 1}]}}
     ask = {
         "name": "Leader",
         "ansible.builtin.debug": {"msg": "{{ upgrade_leads }}: {{ upgrade_dump.user if upgrade_leads else 'nobody' }}"},
@@ -370,10 +409,68 @@ def test_who_leads_a_database_of_either_kind_is_known_in_everybodys_turn(tmp_pat
         play = {"hosts": "mon3", "gather_facts": False, "tasks": [ask]}
         return Play(tmp_path).site([play], inventory=site, variables=given).result("Leader")["msg"]
 
-    assert leader({"mon1": silent, "mon2": told, "mon3": {}}, mariadb=["mon1", "mon2", "mon3"]) == "mon2: root"
-    assert leader({"mon1": silent, "mon3": {}}, mariadb=["mon1", "mon3"]) == ": nobody"
+    assert leader({"mon1": {}, "mon2": {}, "mon3": told}, mariadb=["mon1", "mon2", "mon3"]) == "mon2: root"
+    # Whoever has a turn.
+    assert leader({"mon1": {}, "mon2": {}, "mon3": told}, mariadb=["mon1", "mon2"]) == "mon2: root"
+    assert leader({"mon1": {}, "mon3": silent}, mariadb=["mon1", "mon3"]) == ": nobody"
     assert leader({"mon1": {}, "mon3": {"upgrade_leader": {"leader": "mon1"}}}, postgresql=["mon1", "mon3"]) == "mon1: postgres"
     assert leader({"mon3": {"upgrade_leader": {"skipped": True}}}) == ": nobody"
+
+
+def evaluated(tmp_path: Path, variables: Mapping[str, Any], groups: Mapping[str, Sequence[str]], *expressions: str) -> list[Any]:
+    """What expressions are on mon1, with the variables of the role beside those that are given."""
+    own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+    hosts = {host: {"ansible_connection": "local"} for host in ("mon1", "mon2", "mon3")}
+    site = {"all": {"hosts": hosts, "children": {name: {"hosts": dict.fromkeys(its)} for name, its in groups.items()}}}
+    tasks = [{"name": f"Told {n}", "ansible.builtin.debug": {"msg": its}} for n, its in enumerate(expressions)]
+    done = Play(tmp_path).site([{"hosts": "mon1", "gather_facts": False, "tasks": tasks}], inventory=site, variables={**own, **variables})
+    return [done.result(f"Told {n}")["msg"] for n in range(len(expressions))]
+
+
+@pytest.mark.parametrize(
+    ("moves", "host"),
+    [
+        ({"mon1": ["grafana 12 → 13"], "mon2": ["grafana 12 → 13"]}, "mon1"),
+        # The first one that changes, and not the first of all.
+        ({"mon1": ["thanos 1 → 2"], "mon2": ["grafana 12 → 13"]}, "mon2"),
+        ({"mon1": [], "mon2": [], "mon3": ["grafana 12 → 13"]}, ""),
+        ({"mon1": ["grafana_image 1 → 2"]}, ""),
+    ],
+)
+def test_the_database_of_grafana_is_set_aside_before_its_first_change(tmp_path: Path, moves: dict[str, list[str]], host: str) -> None:
+    plan = {"turns": ["mon3", "mon1", "mon2"], "moves": {"mon1": [], "mon2": [], "mon3": [], **moves}}
+    prepare = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))}
+    task = prepare["The database of Grafana is set aside"]
+    given = {"upgrade_plan": plan, "upgrade_snapshots": True, "upgrade_leads": "mon1"}
+    groups = {"grafana": ["mon1", "mon2"], "postgresql": ["mon1"]}
+    found, path = evaluated(tmp_path, given, groups, "{{ upgrade_dump_before }}", task["environment"]["DUMP"])
+    assert (found or "") == host and re.fullmatch(r"/var/lib/postgresql/grafana-\d{8}T\d{6}Z\.dump", path)
+    assert "inventory_hostname == upgrade_dump_before" in task["when"][0]
+
+
+def test_silences_are_made_by_a_host_that_has_an_identity_with_or_without_a_load_balancer(tmp_path: Path) -> None:
+    """The first turn of a host that is only monitored is what gives it one."""
+    asked = ("{{ upgrade_silencer }}", "{{ upgrade_way_in | map(attribute='address') | first }}")
+    given = {"ha_address": "192.0.2.7"}
+    assert evaluated(tmp_path, given, {"alertmanager": ["mon2", "mon3"], "monitored": ["mon1"]}, *asked) == ["mon2", "192.0.2.7"]
+    given = {"ha_address": "192.0.2.7", "ha_virtual_address": "192.0.2.100"}
+    groups = {"alertmanager": ["mon2"], "load_balancer": ["mon2", "mon3"]}
+    assert evaluated(tmp_path, given, groups, *asked) == ["mon2", "192.0.2.100"]
+    for file in ("prepare", "finish"):
+        tasks = yaml.safe_load((ROLE / "tasks" / f"{file}.yml").read_text(encoding="utf-8"))
+        (silence,) = [task for task in tasks if "monitoring.ha.silence" in task]
+        assert silence["delegate_to"] == "{{ upgrade_silencer }}" and silence["retries"]
+
+
+def test_hosts_that_run_nothing_of_the_stack_have_no_turn(tmp_path: Path) -> None:
+    plays = {its["name"]: its for its in yaml.safe_load(PLAYBOOK.read_text(encoding="utf-8")) if "hosts" in its}
+    local = {"ansible_connection": "local"}
+    children = {"prometheus": {"hosts": {"mon2": local, "mon1": local}}, "monitored": {"hosts": {"web1": local}}}
+    site = {"all": {"hosts": {"erp": local, "web1": local}, "children": children}}
+    ask = {"name": "Who", "ansible.builtin.debug": {"msg": "{{ ansible_play_hosts_all }}"}, "run_once": True}
+    for name in ("Turns that were interrupted", "Plan", "The end", "Who was away"):
+        done = Play(tmp_path).site([{"hosts": plays[name]["hosts"], "gather_facts": False, "tasks": [ask]}], inventory=site)
+        assert sorted(done.result("Who")["msg"]) == ["mon1", "mon2", "web1"], name
 
 
 def test_what_fails_on_the_way_back_does_not_hide_what_came_of_it(tmp_path: Path) -> None:
@@ -386,12 +483,14 @@ def test_what_fails_on_the_way_back_does_not_hide_what_came_of_it(tmp_path: Path
 def test_the_account_of_a_turn_says_what_came_of_it(tmp_path: Path) -> None:
     tasks = yaml.safe_load((ROLE / "tasks" / "roll_back.yml").read_text(encoding="utf-8"))
     back, whole = {"changes": ["a.service"]}, {"failures": 0, "msg": "all is well"}
+    own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
     well: dict[str, Any] = {
         "upgrade_saved": {},
         "upgrade_restored": back,
         "verify_report": whole,
         "verify_database": {},
         "verify_galera": {},
+        "upgrade_wrong": own["upgrade_wrong"],
         "upgrade_aside": [],
     }
     cases: dict[str, dict[str, Any]] = {
@@ -401,7 +500,7 @@ def test_the_account_of_a_turn_says_what_came_of_it(tmp_path: Path) -> None:
             "verify_report": {"failures": 1, "msg": "one\ntwo"},
             "verify_galera": {"unreachable": True, "msg": "gone"},
         },
-        "Brought back to what ran before (a.service), and yet not whole: all is well | gone": {
+        "Brought back to what ran before (a.service), and yet not whole: gone": {
             "verify_database": {"unreachable": True, "msg": "gone"}
         },
         "Brought back to what ran before (a.service), and yet not back among the others: HAProxy": {"upgrade_astray": "HAProxy"},
@@ -424,7 +523,7 @@ def test_the_account_of_a_turn_says_what_came_of_it(tmp_path: Path) -> None:
         task
         for n, case in enumerate(cases.values())
         for task in (
-            {**account, "name": f"Account {n}", "vars": {**account["vars"], "upgrade_roll_back": True, **well, **case}},
+            {**account, "name": f"Account {n}", "vars": {"upgrade_roll_back": True, **well, **case}},
             {"name": f"Told {n}", "ansible.builtin.debug": {"var": "upgrade_outcome"}},
         )
     ]
@@ -433,9 +532,12 @@ def test_the_account_of_a_turn_says_what_came_of_it(tmp_path: Path) -> None:
         assert words in done.result(f"Told {n}")["upgrade_outcome"]
 
 
-def test_what_comes_from_a_repository_of_packages_has_no_version_here() -> None:
+def test_what_comes_from_a_repository_of_packages_has_the_version_that_the_inventory_names() -> None:
     plan = planned(variables={"prometheus_source": "apt", "prometheus_version": "99.1"})
-    assert not plan.problems and not [line for lines in plan.moves.values() for line in lines if line.startswith("prometheus ")]
+    assert not plan.problems
+    assert "prometheus 3.15.1 → 99.1" in plan.moves["mon1"] and "prometheus 3.16.0 → 99.1" in plan.moves["mon2"]
+    plan = planned(variables={"prometheus_source": "apt", "prometheus_version": "3.14.9"})
+    assert len(plan.problems) == 2 and "mon1: prometheus 3.15.1 → 3.14.9 is a step back" in plan.problems[0]
 
 
 def test_a_plan_leaves_alone_who_needs_no_turn() -> None:
@@ -469,6 +571,7 @@ def test_an_interrupted_roll_out_goes_on_where_it_stopped(tmp_path: Path) -> Non
         turns_of("Reboots", reason="reboot", resume="3d"),
         turns_of("Anew", reason="reboot", resume=""),
         turns_of("Unfinished", reason="reboot", resume="3d", unfinished=["mon1"]),
+        {**turns_of("Unknown", reason="rebot"), "ignore_errors": True},
         turns_of("Astray", reason="reboot", resume="soon"),
     ]
     site = {"all": {"children": {"monitored": {"hosts": {host: {"ansible_connection": "local"} for host in ("mon1", "mon2", "web1")}}}}}
@@ -476,6 +579,7 @@ def test_an_interrupted_roll_out_goes_on_where_it_stopped(tmp_path: Path) -> Non
     done = Play(tmp_path).site([{"hosts": "all", "gather_facts": False, "tasks": tasks}], inventory=site, variables={"newest": newest})
     assert done.result("Reboots")["fleet"] == ["mon2"] and done.result("Reboots")["right"] == ["mon1", "web1"]
     assert done.result("Anew")["fleet"] == ["mon1", "mon2", "web1"] and done.result("Unfinished")["fleet"] == ["mon1", "mon2"]
+    assert done.message("Unknown").startswith("reason is 'rebot': choose one of version, ")
     assert done.message("Astray").startswith("upgrade_resume: 'soon' is not a duration")
 
 
@@ -899,10 +1003,52 @@ def test_packages_of_before_are_kept_and_come_back_without_an_archive(tmp_path: 
     monkeypatch.setattr(subprocess, "run", offline)
     assert restore_point.keep_packages(wanted, str(kept), str(cache)) == [] and offline.log == []
     point = restore_point.Point(0.0, [], wanted)
-    assert restore_point.packages_back(point, str(kept)) == ["tiny=1:1.0-1"]
+    assert restore_point.packages_back(point, str(kept)) == (["tiny=1:1.0-1"], [])
     assert offline.log[-1][-1] == str(kept / "tiny_1%3a1.0-1_amd64.deb") and offline.installed == "1:1.0-1"
     restore_point.forget(str(tmp_path / "point.json"), str(kept))
     assert not kept.exists()
+
+
+def test_packages_are_those_of_programs_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role's own unit starts a program of a package."""
+    shown = {
+        ("FragmentPath", "way.service"): "/etc/systemd/system/way.service\n",
+        ("ExecStart", "way.service"): "{ path=/usr/sbin/haproxy ; argv[]=/usr/sbin/haproxy -Ws ; ignore_errors=no }\n",
+        ("FragmentPath", "own.service"): "/etc/systemd/system/own.service\n",
+        ("ExecStart", "own.service"): "{ path=/opt/monitoring-ha/own/1/own ; argv[]=own ; }\n",
+        ("FragmentPath", "packed.service"): "/usr/lib/systemd/system/packed.service\n",
+        ("ExecStart", "packed.service"): "",
+    }
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_given: Any) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 0, "haproxy: /usr/sbin/haproxy\npacked: /lib/systemd/system/packed.service\n", "")
+
+    monkeypatch.setattr(units, "systemctl", lambda *words, **_given: shown[(words[2], words[-1])])
+    monkeypatch.setattr(subprocess, "run", run)
+    assert restore_point.owners(["way.service", "own.service", "packed.service"]) == ["haproxy", "packed"]
+    files = ["/usr/lib/systemd/system/packed.service", "/usr/sbin/haproxy", "/lib/systemd/system/packed.service", "/sbin/haproxy"]
+    assert asked[0][2:] == files
+
+
+def test_packages_of_one_source_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ("maria-server maria installed", "maria-core maria installed", "maria-docs maria config-files", "proxy proxy installed")
+    installed = "\n".join(lines)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_given: subprocess.CompletedProcess(command, 0, installed, ""))
+    assert restore_point.of_one_source(["maria-server", "proxy", "absent"]) == ["maria-server", "proxy", "absent", "maria-core"]
+    assert restore_point.of_one_source([]) == []
+
+
+def test_a_package_that_cannot_go_back_keeps_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], **_given: Any) -> subprocess.CompletedProcess[str]:
+        if command[0] == "dpkg-query":
+            return subprocess.CompletedProcess(command, 0, "bad 2 installed\ngood 2 installed\n", "")
+        return subprocess.CompletedProcess(command, 100 if "bad=1" in command else 0, "", "E: bad was not found")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    point = restore_point.Point(0.0, [], {"bad": "1", "good": "1"})
+    assert restore_point.packages_back(point, str(tmp_path)) == (["good=1"], ["bad=1: E: bad was not found"])
 
 
 def test_a_unit_that_was_not_there_is_stopped_and_goes(host: Host) -> None:
