@@ -248,6 +248,11 @@ def last(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
 # --- finish ---------------------------------------------------------------------------------------------------------
 
 
+def halts(state: report.State, options: Options) -> bool:
+    """Whether no further drill is begun after one that ended like this."""
+    return state == "error" or (state == "failed" and not options.going_on)
+
+
 def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     """The stack is whole again, the probes have ended, and the drill is judged. ``halt``: no further one."""
     case = cases(stack, options)[options.index]
@@ -303,7 +308,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     hosts = list(dict.fromkeys([*whom["hosts"], *filter(None, [whom["holder"], whom["leader"]])]))
     return {
         "verdict": state,
-        "halt": state == "error" or (state == "failed" and not options.going_on),
+        "halt": halts(state, options),
         "since": int(whom["started"]),
         "logged": hosts,
         "units": sorted({unit for host in hosts for unit in faults_of.units_of(stack, host)}),

@@ -2,16 +2,94 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.unit.plays import Play
 from tools.steps import ROOT
 
-TASKS = yaml.safe_load((ROOT / "roles" / "drill" / "tasks" / "drill.yml").read_text(encoding="utf-8"))
+ROLE = ROOT / "roles" / "drill"
+TASKS = yaml.safe_load((ROLE / "tasks" / "drill.yml").read_text(encoding="utf-8"))
+
+#: Steps on the controller that touch nothing; those that are come to are written down. ``trouble`` in ``drill_objectives``: where the
+#: first drill ends, and how.
+STEPS = """
+from ansible_collections.monitoring.ha.plugins.action import drill
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, record, report
+
+def come_to(step, options):
+    with (options.directory / "steps").open("a") as steps:
+        steps.write(f"{step} {options.index}\\n")
+    return "" if options.index else options.objectives["trouble"].get(step, "")
+
+def choose(stack, options, say):
+    options.work.mkdir(parents=True)
+    record.secret(options.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
+    drills = [{"index": index, "name": case.name} for index, case in enumerate(conduct.cases(stack, options))]
+    return {"drills": drills, "marks": [], "hosts": ["mon1"], "longest": 9, "run": "here"}
+
+def look(stack, options, say):
+    if trouble := come_to("look", options):
+        raise failures.DrillError(trouble)
+    return {"faults": [], "move": "", "unit": ""}
+
+def begin(stack, options, say):
+    if trouble := come_to("begin", options):
+        conduct.broken_off(stack, options, failures.DrillError(trouble))
+        return {"failed": True, "msg": trouble, "run": False}
+    return {"run": True, "faults": [], "directory": str(options.directory), "deadline": 9}
+
+def finish(stack, options, say):
+    state = come_to("finish", options) or "passed"
+    case = conduct.cases(stack, options)[options.index]
+    conduct.put(options, report.Result(case.name, "", state, 1.0))
+    return {"halt": conduct.halts(state, options), "since": 1, "logged": [], "units": []}
+
+def nothing(stack, options, say):
+    return {}
+
+conduct.STEPS.update(choose=choose, guard=nothing, look=look, begin=begin, last=nothing, finish=finish, log=nothing)
+
+class ActionModule(drill.ActionModule):
+    pass
+"""
+#: Nothing is done to a host.
+FAULT = """
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        return {"changed": False}
+"""
+
+
+def drilled(play: Play, **variables: Any) -> tuple[list[str], list[str]]:
+    """The role's own tasks with two drills: the steps that were come to, and how the drills ended by the report."""
+    report, role, actions = play.home / "report", play.home / "roles" / "drill", play.home / "action"
+    report.mkdir()
+    shutil.copytree(ROLE, role)
+    for path in (role / "tasks").glob("*.yml"):
+        text = path.read_text(encoding="utf-8").replace("monitoring.ha.drill_fault_host:", "fault:")
+        path.write_text(text.replace("monitoring.ha.drill:", "steps:"), encoding="utf-8")
+    actions.mkdir()
+    for name, text in (("steps", STEPS), ("fault", FAULT)):
+        (actions / f"{name}.py").write_text(text, encoding="utf-8")
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "ha_address": "192.0.2.1"}
+    members: dict[str, Any] = {group: {"hosts": {"mon1": {}}} for group in ("prometheus", "load_balancer")}
+    play.site(
+        [{"hosts": "mon1", "gather_facts": False, "roles": ["drill"]}],
+        inventory={"all": {"hosts": {"mon1": here}, "children": members}},
+        variables={"drill_names": "prometheus_killed,prometheus_hung", "drill_report": str(report), **variables},
+        env={"ANSIBLE_ACTION_PLUGINS": str(actions)},
+    )
+    told = json.loads((report / "report.json").read_text(encoding="utf-8"))["results"]
+    return (report / "steps").read_text(encoding="utf-8").splitlines(), [its["state"] for its in told]
 
 
 def named(tasks: list[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -74,3 +152,26 @@ def test_the_address_stays_where_a_host_cannot_have_the_failure(play: Play) -> N
         results = [{"unsupported": ""}, {"unsupported": said}, {"failed": True}]
         done = play.run([told], variables={"drill_apart": {"move": "mon1"}, "drill_possible": {"results": results}})
         assert done.code == 0 and done.results["Told"].get("skipped", False) is not moves, done.said
+
+
+#: Steps of a drill that runs.
+RUN = ["look {}", "begin {}", "finish {}"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "going_on", "steps", "states"),
+    [
+        ({}, False, 3, ["passed", "passed"]),
+        ({"finish": "failed"}, False, 3, ["failed", "not run"]),
+        ({"finish": "failed"}, True, 3, ["failed", "passed"]),
+        ({"finish": "error"}, True, 3, ["error", "not run"]),
+        ({"begin": "the stack is not whole"}, True, 2, ["error", "not run"]),
+        ({"look": "nobody leads"}, True, 1, ["error", "not run"]),
+    ],
+)
+def test_no_drill_begins_after_one_that_ends_them(
+    play: Play, trouble: dict[str, str], going_on: bool, steps: int, states: list[str]
+) -> None:
+    come_to, told = drilled(play, drill_objectives={"trouble": trouble}, drill_go_on=going_on)
+    further = [step.format(1) for step in RUN] if states[1] == "passed" else []
+    assert (come_to, told) == ([step.format(0) for step in RUN[:steps]] + further, states)
