@@ -154,6 +154,11 @@ def test_the_address_stays_where_a_host_cannot_have_the_failure(play: Play) -> N
         assert done.code == 0 and done.results["Told"].get("skipped", False) is not moves, done.said
 
 
+def test_a_stack_without_load_balancers_has_no_address_to_look_for(play: Play) -> None:
+    done = play.run([named(TASKS, "The address moves away first")], variables={"drill_apart": {"move": ""}, "drill_look": "true"})
+    assert done.code == 0 and "undefined" not in done.said, done.said
+
+
 #: Steps of a drill that runs.
 RUN = ["look {}", "begin {}", "finish {}"]
 
