@@ -81,6 +81,29 @@ def test_drills_are_refused_where_no_inventory_allows_them(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("children", "said"),
+    [
+        # What a host that is only monitored says of drills is not what the stack says.
+        ({"monitored": {"web1": {}}, "prometheus": {"mon1": {}}}, "drill_objectives.of_mon1: no failure is called so"),
+        ({"monitored": {"web1": {}}}, "the inventory has no stack: no host is in a group such as prometheus or load_balancer"),
+        ({}, "the inventory has no stack"),
+    ],
+)
+def test_the_stacks_own_variables_say_what_a_drill_does(tmp_path: Path, children: dict[str, Any], said: str) -> None:
+    hosts = {
+        host: {"drills_allowed": True, "ha_address": address, "drill_objectives": {f"of_{host}": {}}}
+        for host, address in (("web1", "192.0.2.9"), ("mon1", "192.0.2.1"))
+        if any(host in group for group in children.values())
+    }
+    inventory = {"all": {"hosts": hosts, "children": {name: {"hosts": group} for name, group in children.items()}}}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
+    words = ["-e", f"drill=all drill_report={tmp_path / 'report'}"]
+    done = command("ansible-playbook", "-i", str(tmp_path / "hosts.yml"), *words, "playbooks/drill.yml", home=tmp_path)
+    told = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 2 and said in told and "unreachable=0" in told, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
     ("said", "silent"),
     [
         ({"mon1": True, "mon2": False, "mon3": True}, "mon2"),
@@ -90,7 +113,7 @@ def test_drills_are_refused_where_no_inventory_allows_them(tmp_path: Path) -> No
     ],
 )
 def test_every_host_of_the_stack_has_to_allow_drills(tmp_path: Path, said: dict[str, Any], silent: str) -> None:
-    # The first host of the inventory, for which the play runs, has no more to say than any other.
+    # The first host of the inventory has no more to say than any other.
     groups = {**DEMO, "all": ["fleet", *DEMO["all"]], "monitored": ["fleet", *DEMO["all"]]}
     hostvars = {host: {**HOSTVARS.get(host, {}), **({"drills_allowed": said[host]} if host in said else {})} for host in groups["all"]}
     with pytest.raises(DrillError, match=f"not said of {silent}$"):
