@@ -285,9 +285,13 @@ def strike(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation
         hosts = [found] if found in hosts else hosts
     if failure.which == "all":
         return hosts
-    # A failure is to be one thing only: neither the address nor the database's lead moves where it can be helped.
     leads = situation.writer if failure.daemon == "mariadb" else situation.leader
-    quiet = sorted(hosts, key=lambda host: 2 * (host == leads) + (host == situation.holder))
+
+    def rank(host: str) -> tuple[bool, int]:
+        # A failure is to be one thing only: neither the address nor the database's lead moves where it can be helped.
+        return bool(unbearable(failure, [host], groups)), 2 * (host == leads) + (host == situation.holder)
+
+    quiet = sorted(hosts, key=rank)
     if failure.which == "most":
         return quiet[: (len(hosts) + 1) // 2]
     return quiet[:1]
@@ -317,7 +321,7 @@ def bears(component: Component, members: Sequence[str], lost: Sequence[str]) -> 
 
 def unbearable(failure: Failure, hosts: Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
     """Why the topology cannot bear a failure of those hosts; empty when it can, or when that is the point of it."""
-    if failure.beyond:
+    if failure.beyond or failure.do == "nothing":
         return []
     struck = [COMPONENTS[failure.daemon]] if failure.daemon else list(COMPONENTS.values())
     if failure.do == "switch_over":

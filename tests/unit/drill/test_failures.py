@@ -264,6 +264,23 @@ def test_where_every_member_does_something_else_the_leader_is_spared() -> None:
     assert struck("prometheus_host_power_cut", holder="mon2", leader="mon1") == ["mon2"]
 
 
+#: The first host alone has a Grafana and a backup.
+ALONE = {**DEMO, "grafana": ["mon1"], "backup": ["mon1"]}
+
+
+@pytest.mark.parametrize("name", ["host_cut_off", "network_slow", "network_lossy", "clock_stepped", "certificate_expired"])
+def test_a_host_that_can_be_spared_is_struck(name: str) -> None:
+    assert struck(name, "mon3", "mon3", ALONE) == ["mon2"]
+    # Where another one leads or holds the address, that is less than what would not be borne.
+    assert struck(name, "mon2", "mon3", ALONE) == ["mon2"]
+    assert unborne(name, ["mon1"], grafana=["mon1"]) == ["Grafana would have no member left"]
+
+
+def test_nothing_is_borne_everywhere() -> None:
+    assert unborne("nothing", ["mon1"], grafana=["mon1"], prometheus=["mon1"]) == []
+    assert struck("nothing", "mon3", "mon3", ALONE) == ["mon1"]
+
+
 #: etcd has hosts of its own, or shares some with the database.
 APART = {**DEMO, "all": [*HOSTS, "etcd1", "etcd2", "etcd3"], "etcd": ["etcd1", "etcd2", "etcd3"]}
 PARTLY = {**APART, "etcd": ["mon1", "etcd2", "etcd3"]}
