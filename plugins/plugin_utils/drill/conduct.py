@@ -141,7 +141,7 @@ def look(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     """What would be done to which host, and whether the virtual address has to be moved away from one first (``move``)."""
     case = cases(stack, options)[options.index]
     situation = stack.situation(options.addresses)
-    made = faults_of.faults(case.failure, failures.strike(case, stack.groups, situation), stack, options.stage)
+    made = faults_of.faults(case.failure, struck(case, situation, stack, options), stack, options.stage)
     moves = (
         case.failure.apart
         and situation.holder
@@ -156,11 +156,23 @@ def look(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     return {"faults": faults_of.shown(made), "move": situation.holder if moves else "", "unit": COMPONENTS["keepalived"].unit}
 
 
+def unfit(case: Case, situation: failures.Situation, stack: Stack, options: Options) -> dict[str, str]:
+    """Host → why the drill would be another one there."""
+    return failures.unfit(case.failure, situation, options.objectives, stack.database)
+
+
+def struck(case: Case, situation: failures.Situation, stack: Stack, options: Options) -> list[str]:
+    """The hosts that a drill strikes now."""
+    return failures.strike(case, stack.groups, situation, unfit(case, situation, stack, options))
+
+
 def obstacles(case: Case, made: Sequence[Mapping[str, Any]], situation: failures.Situation, stack: Stack, options: Options) -> list[str]:
     """Why a drill is not run, as far as the controller can tell; empty when nothing speaks against it."""
     if reason := failures.elsewhere(case, stack.groups, situation):
         return [reason]
-    reasons = failures.unbearable(case.failure, [its["host"] for its in made], stack.groups)
+    hosts = [its["host"] for its in made]
+    reasons = failures.unbearable(case.failure, hosts, stack.groups)
+    reasons += [reason for host, reason in unfit(case, situation, stack, options).items() if host in hosts]
     reasons += options.unsupported
     reasons = reasons or [its["unsupported"] for its in made if its["unsupported"]]
     return reasons or stack.unmeasured(case.failure, options.pager, options.probes)
@@ -177,7 +189,7 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     directory.mkdir(mode=0o700)
     started = time.time()
     situation = stack.situation(options.addresses)
-    hosts = failures.strike(case, stack.groups, situation)
+    hosts = struck(case, situation, stack, options)
     result = report.Result(case.name, case.failure.title, "not run", started, hosts, case.turn)
     made = faults_of.faults(case.failure, hosts, stack, options.stage)
     if reasons := obstacles(case, made, situation, stack, options):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,6 +16,7 @@ import yaml
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS, Component
 from ansible_collections.monitoring.ha.plugins.plugin_utils import lock
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import judge
 
 DATA = lock.ROOT / "roles" / "drill" / "files" / "failures.yml"
 
@@ -38,6 +39,12 @@ DEEDS = {
     "certificate_expired": "the certificate has expired",
 }
 WHICH = ("one", "each", "all", "most")
+#: Deeds by which everybody else loses a host.
+LOSES = {"power_cut", "cut_off", "cut_off_in", "cut_off_out", "certificate_expired"}
+#: Components that one member leads.
+LED = {"postgresql", "mariadb"}
+#: What is promised of the loss of a host that leads.
+LEADER_LOST = "leader_power_cut"
 #: Limits in seconds without the right answer, by the names of probes.
 SECONDS = {"default", "query", "grafana", "database", "objects", "address", "pages"}
 LIMITS = {
@@ -89,6 +96,11 @@ class Failure:
         """The component or ``host`` of ``whom``; empty for ``holder`` and ``leader``."""
         return self.whom.partition(" ")[2]
 
+    @property
+    def loses_host(self) -> bool:
+        """Whether everybody else loses the host, and the topology may bear that."""
+        return self.do in LOSES and not (self.daemon or self.beyond)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -112,11 +124,13 @@ class Situation:
     leader: str = ""
     writer: str = ""
 
+    def leads(self, failure: Failure) -> str:
+        """The leader of the database that the failure is about."""
+        return self.writer if failure.daemon == "mariadb" else self.leader
+
     def of(self, failure: Failure) -> str:
         """The one that ``holder`` or ``leader`` means."""
-        if failure.whom == "holder":
-            return self.holder
-        return self.writer if failure.daemon == "mariadb" else self.leader
+        return self.holder if failure.whom == "holder" else self.leads(failure)
 
 
 def _failure(name: str, its: Any) -> Failure:
@@ -270,8 +284,8 @@ def choose(
     return cases
 
 
-def strike(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation) -> list[str]:
-    """The hosts that a drill strikes now; DrillError when nobody can be told."""
+def strike(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation, last: Container[str] = ()) -> list[str]:
+    """The hosts that a drill strikes now; DrillError when nobody can be told. last: hosts that are struck when no other can be."""
     failure, hosts = case.failure, whose(case.failure, groups)
     if case.host:
         return [case.host]
@@ -285,11 +299,11 @@ def strike(case: Case, groups: Mapping[str, Sequence[str]], situation: Situation
         hosts = [found] if found in hosts else hosts
     if failure.which == "all":
         return hosts
-    leads = situation.writer if failure.daemon == "mariadb" else situation.leader
 
     def rank(host: str) -> tuple[bool, int]:
         # A failure is to be one thing only: neither the address nor the database's lead moves where it can be helped.
-        return bool(unbearable(failure, [host], groups)), 2 * (host == leads) + (host == situation.holder)
+        busy = 2 * (host == situation.leads(failure)) + (host == situation.holder)
+        return host in last or bool(unbearable(failure, [host], groups)), busy
 
     quiet = sorted(hosts, key=rank)
     if failure.which == "most":
@@ -306,6 +320,24 @@ def elsewhere(case: Case, groups: Mapping[str, Sequence[str]], situation: Situat
     if found == case.host or (found and found not in whose(case.failure, groups)):
         return ""
     return f"{found or 'nobody that is known'} {role} now, not {case.host}"
+
+
+def unfit(failure: Failure, situation: Situation, objectives: Mapping[str, Any], database: str) -> dict[str, str]:
+    """Host → why a failure that may strike several would not be the one that is meant there, now. database: its component."""
+    found = {}
+    if (leader := situation.leads(failure)) and failure.which == "one":
+        mine, its = (_without_database(one, objectives, database) for one in (failure, load()[LEADER_LOST]))
+        if failure.daemon in LED and failure.daemon == failure.among:
+            found[leader] = f"{leader} leads the database now, and {failure.name} is about a member that does not"
+        elif failure.loses_host and mine < its:
+            found[leader] = f"{leader} leads the database now: losing that may take {its:g} s, and {failure.name} promises {mine:g} s"
+    return found
+
+
+def _without_database(failure: Failure, objectives: Mapping[str, Any], database: str) -> float:
+    """Seconds that clients may be without the database."""
+    limit = judge.Promise(promised(failure, objectives, database)).outage("database")
+    return math.inf if limit is None else limit
 
 
 def bears(component: Component, members: Sequence[str], lost: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.options import
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 from cryptography import x509
 
-from tests.unit.drill.test_failures import BOTH, DEMO, GALERA
+from tests.unit.drill.test_failures import BOTH, DEMO, GALERA, MOVED, SOONER
 from tests.unit.identities import Site
 from tests.unit.plays import command
 from tools.steps import ROOT
@@ -84,15 +84,15 @@ def test_drills_are_refused_where_no_inventory_allows_them(tmp_path: Path) -> No
     ("children", "said"),
     [
         # What a host that is only monitored says of drills is not what the stack says.
-        ({"monitored": {"web1": {}}, "prometheus": {"mon1": {}}}, "drill_objectives.of_mon1: no failure is called so"),
-        ({"monitored": {"web1": {}}}, "the inventory has no stack: no host is in a group such as prometheus or load_balancer"),
+        ({"monitored": {"app1": {}}, "prometheus": {"mon1": {}}}, "drill_objectives.of_mon1: no failure is called so"),
+        ({"monitored": {"app1": {}}}, "the inventory has no stack: no host is in a group such as prometheus or load_balancer"),
         ({}, "the inventory has no stack"),
     ],
 )
 def test_the_stacks_own_variables_say_what_a_drill_does(tmp_path: Path, children: dict[str, Any], said: str) -> None:
     hosts = {
         host: {"drills_allowed": True, "ha_address": address, "drill_objectives": {f"of_{host}": {}}}
-        for host, address in (("web1", "192.0.2.9"), ("mon1", "192.0.2.1"))
+        for host, address in (("app1", "192.0.2.9"), ("mon1", "192.0.2.1"))
         if any(host in group for group in children.values())
     }
     inventory = {"all": {"hosts": hosts, "children": {name: {"hosts": group} for name, group in children.items()}}}
@@ -321,6 +321,30 @@ def test_a_drill_of_a_host_that_is_not_the_one_meant_is_not_run_and_says_so(tmp_
     assert conduct.begin(seen(), its, print) == {"run": False}
     told = json.loads(its.verdict(0).read_text(encoding="utf-8"))
     assert (told["state"], told["reasons"]) == ("not run", ["mon1 holds the virtual address now, not mon2"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "host", "situation", "state"),
+    [
+        ("standby_hung", "mon2", Situation("mon1", "mon2"), f"{MOVED}, and standby_hung is about a member that does not"),
+        # One of the others is chosen.
+        ("host_cut_off", "", Situation("mon1", "mon3"), "mon2"),
+        ("prometheus_host_power_cut", "mon2", Situation("mon1", "mon2"), f"{SOONER}prometheus_host_power_cut promises 5 s"),
+    ],
+)
+def test_a_drill_that_would_be_another_one_is_not_run_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wanted: str, host: str, situation: Situation, state: str
+) -> None:
+    monkeypatch.setattr(Stack, "situation", lambda *_words: situation)
+    monkeypatch.setattr(Stack, "whole", lambda *_words: ["Grafana (mon2): no answer"])
+    its = options(tmp_path, wanted=wanted, host=host, pager=PAGER)
+    its.work.mkdir()
+    whole = Stack(DEMO, WHOLE, "/nowhere")
+    (fault,) = conduct.look(whole, its, print)["faults"]
+    conduct.begin(whole, its, print)
+    told = json.loads(its.verdict(0).read_text(encoding="utf-8"))
+    chosen = ("error", state, ["the stack is not whole before the drill: Grafana (mon2): no answer"])
+    assert (told["state"], fault["host"], told["reasons"]) == (("not run", host, [state]) if host else chosen)
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,43 @@ def test_a_host_that_is_named_has_to_be_the_one_that_the_failure_is_about(name: 
     assert "nobody that is known" in failures.elsewhere(Case(DATA["leader_cut_off"], "mon3"), DEMO, Situation("mon1"))
 
 
+MOVED = "mon2 leads the database now"
+SOONER = f"{MOVED}: losing that may take 30 s, and "
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        *((f"standby_{how}", f"{MOVED}, and standby_{how} is about a member that does not") for how in ("killed", "hung", "stopped")),
+        ("prometheus_host_power_cut", f"{SOONER}prometheus_host_power_cut promises 5 s"),
+        ("alertmanager_host_power_cut", f"{SOONER}alertmanager_host_power_cut promises 5 s"),
+        ("host_cut_off", f"{SOONER}host_cut_off promises 10 s"),
+        ("certificate_expired", f"{SOONER}certificate_expired promises 10 s"),
+        # As much is promised as for a leader, or the leader is not lost.
+        *((name, "") for name in ("host_power_cut", "compactor_host_power_cut", "host_not_heard", "leader_power_cut", "patroni_hung")),
+        *((name, "") for name in ("prometheus_killed", "postgres_exporter_hung", "network_lossy", "clock_stepped", "nothing")),
+    ],
+)
+def test_a_failure_that_is_not_about_the_leader_is_another_one_there(name: str, reason: str) -> None:
+    found = failures.unfit(DATA[name], Situation("mon1", "mon2", "mon3"), {}, "postgresql")
+    assert found == ({"mon2": reason} if reason else {})
+
+
+def test_what_is_promised_by_an_inventory_says_whether_the_leader_will_do() -> None:
+    its, situation = DATA["prometheus_host_power_cut"], Situation("mon1", "mon2")
+    assert failures.unfit(its, situation, {"prometheus_host_power_cut": {"database": 30}}, "postgresql") == {}
+    assert failures.unfit(its, situation, {"prometheus_host_power_cut": {"database": None}}, "postgresql") == {}
+    assert list(failures.unfit(its, situation, {"leader_power_cut": {"database": 60}}, "postgresql")) == ["mon2"]
+    assert failures.unfit(its, Situation("mon1"), {}, "postgresql") == {}
+
+
+@pytest.mark.parametrize("how", ["killed", "hung", "stopped"])
+def test_a_member_of_the_galera_cluster_is_not_its_writer(how: str) -> None:
+    found = failures.unfit(DATA[f"galera_member_{how}"], Situation("mon1", "mon2", "mon3"), {}, "mariadb")
+    assert found == {"mon3": f"mon3 leads the database now, and galera_member_{how} is about a member that does not"}
+    assert failures.unfit(DATA["host_cut_off"], Situation("mon1", "mon3", "mon3"), {}, "mariadb") == {}
+
+
 def test_what_the_inventory_lacks_is_left_out_unless_it_is_named() -> None:
     bare = {"all": ["a", "b"], "prometheus": ["a", "b"], "load_balancer": ["a", "b"]}
     found = names("all", groups=bare)
@@ -274,6 +311,12 @@ def test_a_host_that_can_be_spared_is_struck(name: str) -> None:
     # Where another one leads or holds the address, that is less than what would not be borne.
     assert struck(name, "mon2", "mon3", ALONE) == ["mon2"]
     assert unborne(name, ["mon1"], grafana=["mon1"]) == ["Grafana would have no member left"]
+
+
+def test_a_host_on_which_the_failure_would_be_another_one_is_struck_last() -> None:
+    case, situation = Case(DATA["prometheus_host_power_cut"]), Situation("mon3", "mon3")
+    assert failures.strike(case, DEMO, situation, {"mon1"}) == ["mon2"]
+    assert failures.strike(case, DEMO, situation, {"mon1", "mon2"}) == ["mon1"]
 
 
 def test_nothing_is_borne_everywhere() -> None:
