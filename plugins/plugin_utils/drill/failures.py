@@ -118,11 +118,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Situation:
-    """Who does what now; empty: nobody, or not known. leader: of the database. writer: of MariaDB, and without PostgreSQL the leader."""
+    """Who does what now; empty: nobody, or not known. leader: of the database. writer: of MariaDB, and without PostgreSQL the leader.
+
+    entrance: the one of several load balancers that probes know, where no address moves among them.
+    """
 
     holder: str = ""
     leader: str = ""
     writer: str = ""
+    entrance: str = ""
 
     def leads(self, failure: Failure) -> str:
         """The leader of the database that the failure is about."""
@@ -331,6 +335,10 @@ def unfit(failure: Failure, situation: Situation, objectives: Mapping[str, Any],
             found[leader] = f"{leader} leads the database now, and {failure.name} is about a member that does not"
         elif failure.loses_host and mine < its:
             found[leader] = f"{leader} leads the database now: losing that may take {its:g} s, and {failure.name} promises {mine:g} s"
+    if failure.loses_host and situation.entrance:
+        found[situation.entrance] = (
+            f"the inventory has no virtual address, and probes come in by {situation.entrance} alone: no other load balancer could stand in"
+        )
     return found
 
 

@@ -146,10 +146,13 @@ class Stack:
 
     def situation(self, addresses: Mapping[str, str]) -> failures.Situation:
         """Who holds the virtual address and who leads the database. addresses: host → what ``ip -o address`` says there."""
+        balancers = self.members("load_balancer")
         holders = [host for host, text in addresses.items() if self.virtual and f" {self.virtual}/" in text]
         writer = self.only("mariadb", "health", "/writer")
         leader = self.only("postgresql", "rest", "/primary") if self.members("postgresql") else writer
-        return failures.Situation(holders[0] if len(holders) == 1 else "", leader, writer)
+        # Clients may have a list of all of them; probes know the first one.
+        entrance = balancers[0] if len(balancers) > 1 and not self.virtual else ""
+        return failures.Situation(holders[0] if len(holders) == 1 else "", leader, writer, entrance)
 
     def idle(self, addresses: Mapping[str, str]) -> list[str]:
         """Load balancers that could not take the address, a line each. addresses: as for ``situation``, after keepalived's state."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -24,7 +25,7 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.options import
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 from cryptography import x509
 
-from tests.unit.drill.test_failures import BOTH, DEMO, GALERA, MOVED, SOONER
+from tests.unit.drill.test_failures import BOTH, DEMO, ENTRANCE, GALERA, MOVED, SOONER
 from tests.unit.identities import Site
 from tests.unit.plays import command
 from tools.steps import ROOT
@@ -327,9 +328,11 @@ def test_a_drill_of_a_host_that_is_not_the_one_meant_is_not_run_and_says_so(tmp_
     ("wanted", "host", "situation", "state"),
     [
         ("standby_hung", "mon2", Situation("mon1", "mon2"), f"{MOVED}, and standby_hung is about a member that does not"),
-        # One of the others is chosen.
-        ("host_cut_off", "", Situation("mon1", "mon3"), "mon2"),
+        ("host_cut_off", "mon1", Situation("", "mon3", "", "mon1"), ENTRANCE),
         ("prometheus_host_power_cut", "mon2", Situation("mon1", "mon2"), f"{SOONER}prometheus_host_power_cut promises 5 s"),
+        # One of the others is chosen.
+        ("host_cut_off", "", Situation("", "mon3", "", "mon1"), "mon2"),
+        ("prometheus_host_power_cut", "", Situation("", "mon3", "", "mon1"), "mon2"),
     ],
 )
 def test_a_drill_that_would_be_another_one_is_not_run_there(
@@ -345,6 +348,19 @@ def test_a_drill_that_would_be_another_one_is_not_run_there(
     told = json.loads(its.verdict(0).read_text(encoding="utf-8"))
     chosen = ("error", state, ["the stack is not whole before the drill: Grafana (mon2): no answer"])
     assert (told["state"], fault["host"], told["reasons"]) == (("not run", host, [state]) if host else chosen)
+
+
+@pytest.mark.parametrize(
+    ("groups", "virtual", "expected"), [(DEMO, "", "mon1"), (DEMO, "192.0.2.100", ""), ({**DEMO, "load_balancer": ["mon2"]}, "", "")]
+)
+def test_probes_come_in_by_the_first_load_balancer_where_no_address_moves(
+    monkeypatch: pytest.MonkeyPatch, groups: dict[str, list[str]], virtual: str, expected: str
+) -> None:
+    monkeypatch.setattr(gates, "answers", lambda *_words: False)
+    its = Stack(groups, {host: {**values, "ha_virtual_address": virtual} for host, values in WHOLE.items()}, "/nowhere")
+    assert its.situation({}).entrance == expected
+    told = {urlsplit(url).hostname for url in (its.front(), its.endpoints["query"]["url"])}
+    assert not expected or told == {its.hostvars[expected]["ha_address"]}
 
 
 @pytest.mark.parametrize(

@@ -324,6 +324,19 @@ def test_nothing_is_borne_everywhere() -> None:
     assert struck("nothing", "mon3", "mon3", ALONE) == ["mon1"]
 
 
+#: Probes come in by the first load balancer, as no address moves among them.
+ENTRANCE = "the inventory has no virtual address, and probes come in by mon1 alone: no other load balancer could stand in"
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_without_a_virtual_address_the_host_that_probes_know_is_not_lost(name: str) -> None:
+    failure = DATA[name]
+    lost = not failure.daemon and failure.do in ("power_cut", "cut_off", "cut_off_in", "cut_off_out", "certificate_expired")
+    found = failures.unfit(failure, Situation("", "", "", "mon1"), {}, "postgresql")
+    assert found == ({"mon1": ENTRANCE} if lost and name != "all_hosts_off" else {})
+    assert failures.unfit(failure, Situation("mon1"), {}, "postgresql") == {}
+
+
 #: etcd has hosts of its own, or shares some with the database.
 APART = {**DEMO, "all": [*HOSTS, "etcd1", "etcd2", "etcd3"], "etcd": ["etcd1", "etcd2", "etcd3"]}
 PARTLY = {**APART, "etcd": ["mon1", "etcd2", "etcd3"]}
