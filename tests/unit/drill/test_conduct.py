@@ -58,6 +58,7 @@ def options(directory: Path, **given: Any) -> Options:
         ({"drill": "haproxy_killed", "drill_objectives": {"haproxy_killed": {"defalt": 1}}}, "drill_objectives.haproxy_killed"),
         ({"drill": "haproxy_killed", "drill_objectives": {"all": {"query": "3 s"}}}, "drill_objectives.all.query: a number"),
         ({"drill": "haproxy_killed", "drill_objectives": {"haproxy_killed": {"query": -1}}}, "or null, not -1"),
+        ({"drill": "haproxy_killed", "drill_objectives": {"leader_power_cut": {"query": "x"}}}, "drill_objectives.leader_power_cut.query"),
         ({"drill": "haproxy_killed", "drill_probes": "query,grafna"}, "drill_probes: no probe is called grafna"),
         ({"drill": "haproxy_killed", "drill_seconds": -3}, "drill_seconds is -3"),
         ({"drill": "haproxy_killed", "drill_patience": -1}, "drill_patience is -1"),
