@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, faults, https
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import faults_of, record
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import faults_of, guardian, record
 
 OPTIONS = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -22,7 +22,7 @@ OPTIONS = {
     "directory": {"type": "path", "required": True},
 }
 #: Seconds that a command that cuts or gives power may take.
-POWER = 300
+POWER = guardian.POWER
 
 
 class ActionModule(ActionBase):
@@ -78,6 +78,6 @@ class ActionModule(ActionBase):
         while answering := [its for its in watched if https.connects(its)]:
             last = time.monotonic()
             if last > end:
-                return {"failed": True, "msg": f"{name}: ended well, and {POWER} s later {answering[0]} still answers"}
+                return {"failed": True, "msg": f"{name}: ended well, and {POWER:.0f} s later {answering[0]} still answers"}
             time.sleep(0.1)
         return {"changed": True, "unsupported": "", "ago": time.monotonic() - last}

@@ -270,9 +270,12 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     """The stack is whole again, the probes have ended, and the drill is judged. ``halt``: no further one."""
     case = cases(stack, options)[options.index]
     directory = options.drill(options.index)
-    if not options.unmended:
-        record.mended(directory)
     whom = json.loads((directory / "case.json").read_text(encoding="utf-8"))
+    made = {one.host for one in record.events(directory) if one.what == "injected"}
+    unmade = [host for host in whom["hosts"] if host not in made]
+    # An order to cut power that came to nothing may still be carried out: the guardian gives power until it is not any more.
+    if not options.unmended and not (unmade and case.failure.do == "power_cut"):
+        record.mended(directory)
     missing = stack.whole(options.patience)
     whole = time.time()
     waiting: list[str] = []
@@ -294,7 +297,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     trouble = [f"the stack is not whole {options.patience:.0f} s after the mending: {line}" for line in missing]
     trouble += [f"{host} could not be mended" for host in options.unmended]
     trouble += [options.trouble] if options.trouble else []
-    trouble += [f"the failure was not made on {host}" for host in whom["hosts"] if host not in {one.host for one in injected}]
+    trouble += [f"the failure was not made on {host}" for host in unmade]
     state: report.State = "error" if trouble else "failed" if kept else "passed"
     names = {topology.host_address(h, stack.hostvars[h]): h for h in topology.stack_hosts(stack.groups)}
     result = report.Result(

@@ -27,6 +27,8 @@ ENDING = 120.0
 #: Seconds that one command that mends may take; from one attempt to the next, doubled each time, and at most; and until it is given up:
 #: what gives a host its power may have nothing to say for a while, and a host that is off cannot mend itself.
 MENDING = 120.0
+#: Seconds that a command that cuts or gives power may take, and within which power is gone that was to be cut, however the command ended.
+POWER = 300.0
 PAUSE, LONGEST_PAUSE = 2.0, 60.0
 GIVEN_UP = 6 * 3600.0
 
@@ -79,8 +81,9 @@ def start(directory: Path, probe: str) -> subprocess.Popen[bytes]:
 def works(its: Mapping[str, Any]) -> bool:
     """Whether a command that was left has worked."""
     nothing, environment = subprocess.DEVNULL, {**os.environ, **its["environment"]}
+    limit = POWER if its["power"] else MENDING
     try:
-        done = subprocess.run(its["command"], env=environment, stdin=nothing, stdout=nothing, stderr=nothing, timeout=MENDING, check=False)
+        done = subprocess.run(its["command"], env=environment, stdin=nothing, stdout=nothing, stderr=nothing, timeout=limit, check=False)
         return done.returncode == 0
     except (OSError, subprocess.SubprocessError):
         return False
@@ -89,35 +92,45 @@ def works(its: Mapping[str, Any]) -> bool:
 class Mender:
     """Mends what was injected and not mended, by the commands that were left for it, again and again until each has worked.
 
-    One that will hardly work is tried once: the hosts mend themselves soon, and would take further attempts for somebody's who guesses.
+    Power is given for as long as what cuts it may still be at work, and as long as anything else is left. A login that will hardly work
+    is tried once: the hosts mend themselves soon, and would take further attempts for somebody's who guesses.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.pause, self.due, self.end = PAUSE, 0.0, 0.0
-        self.began = 0.0
+        #: By the clock on the wall, and when by the other one no power is cut any more.
+        self.began, self.sure = 0.0, 0.0
         self.tried: set[Path] = set()
+        self.worked: set[Path] = set()
         self.by_hosts = False
 
     def settled(self, path: Path, its: Mapping[str, Any]) -> bool:
         """Whether nothing is to be done any more for what is written there."""
+        if path in self.worked:
+            return True
         if path in self.tried and its["itself"]:
             injected = max((one.at for one in record.events(self.directory) if one.what == "injected"), default=self.began)
             over = time.time() > injected + float(its["itself"])
             self.by_hosts = self.by_hosts or over
             return over
         self.tried.add(path)
-        return works(its)
+        begun = time.monotonic()
+        if not works(its):
+            return False
+        if its["power"]:
+            return begun >= self.sure
+        self.worked.add(path)
+        return True
 
     def done(self) -> bool:
         """Whether nothing is left, or it is given up; another attempt is made when it is time for one."""
         if not record.mends(self.directory):
             return True
         now = time.monotonic()
-        self.end, self.began = self.end or now + GIVEN_UP, self.began or time.time()
+        self.end, self.began, self.sure = self.end or now + GIVEN_UP, self.began or time.time(), self.sure or now + POWER
         if now < self.due:
             return False
-        # Power that was given too soon, while what cuts it still worked, is given again as long as anything is left.
         left = sum(not self.settled(path, its) for path, its in record.mends(self.directory).items())
         if left and time.monotonic() < self.end:
             self.due = time.monotonic() + self.pause

@@ -52,13 +52,16 @@ def secret(path: Path, content: Any) -> None:
     own(path, json.dumps(content))
 
 
-def promise_to_mend(directory: Path, number: int, command: Sequence[str], environment: Mapping[str, str], itself: float = 0.0) -> None:
+def promise_to_mend(
+    directory: Path, number: int, command: Sequence[str], environment: Mapping[str, str], itself: float = 0.0, *, power: bool = False
+) -> None:
     """Leave a command that mends, for the guardian to run when the playbook has gone.
 
     itself: seconds after the failure in which the hosts have mended themselves, where the command will hardly work; it is tried once then.
+    power: it gives a host its power, which somebody may still be about to cut.
     """
     (directory / MENDS).mkdir(mode=0o700, exist_ok=True)
-    its = {"command": list(command), "environment": dict(environment), "itself": itself}
+    its = {"command": list(command), "environment": dict(environment), "itself": itself, "power": power}
     secret(directory / MENDS / f"{number}.json", its)
 
 
@@ -71,7 +74,7 @@ def password(directory: Path, name: str, text: str) -> Path:
 
 
 def mends(directory: Path) -> dict[Path, dict[str, Any]]:
-    """What is still to be mended: where it is written, and ``command``, ``environment`` and ``itself``; in order."""
+    """What is still to be mended: where it is written, and ``command``, ``environment``, ``itself`` and ``power``; in order."""
     return {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted((directory / MENDS).glob("*.json"))}
 
 

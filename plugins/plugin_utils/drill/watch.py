@@ -100,7 +100,7 @@ def promise(
     """
     for number, its in enumerate(made):
         if its["fault"] == "power_cut":
-            record.promise_to_mend(directory, number, *faults.hidden(its["given"]["on"]))
+            record.promise_to_mend(directory, number, *faults.hidden(its["given"]["on"]), power=True)
     files = {name: record.password(directory, name, text) for name, text in passwords.items() if text}
     # Who logs in without the password, again and again, is shut out.
     itself = deadline if None in passwords.values() else 0.0

@@ -554,6 +554,20 @@ def test_a_failure_that_was_not_made_everywhere_is_another_one(monkeypatch: pyte
     assert json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"] == ["the failure was not made on mon2"]
 
 
+@pytest.mark.parametrize(("cut", "left"), [(False, 1), (True, 0)])
+def test_an_order_to_cut_power_that_failed_may_be_carried_out_later(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cut: bool, left: int
+) -> None:
+    its = options(tmp_path, wanted="host_power_cut", settle=0)
+    directory = made(its)
+    if not cut:
+        (directory / record.EVENTS).unlink()
+    monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
+    told = conduct.finish(seen(), its, print)
+    # It is mended, as far as the playbook can tell.
+    assert len(record.mends(directory)) == left and told["halt"] is not cut
+
+
 @pytest.mark.parametrize(
     ("waiting", "sent", "state"), [([], 4.0, "passed"), ([], 3.0, "passed"), (["Thanos sidecar (mon1): stuck"], 3.0, "failed")]
 )

@@ -16,6 +16,7 @@ import pytest
 from ansible import context
 from ansible.cli.adhoc import AdHocCLI
 from ansible.cli.playbook import PlaybookCLI
+from ansible_collections.monitoring.ha.plugins.action import drill_fault
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import guardian, record, watch
 
 from tests.unit.identities import Site
@@ -44,8 +45,10 @@ def directory(tmp_path: Path, pki: Site) -> Iterator[Path]:
         yield work
 
 
-def start(directory: Path, parent: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", f"{guardian.PACKAGE}.guardian", str(directory), str(parent), "address"]
+def start(directory: Path, parent: int, power: float = 300) -> subprocess.Popen[bytes]:
+    main = f"from pathlib import Path; from {guardian.PACKAGE} import guardian; guardian.POWER = {power}; "
+    main += f"guardian.main(Path({str(directory)!r}), {parent}, ['address'])"
+    command = [sys.executable, "-c", main]
     return subprocess.Popen(command, start_new_session=True)
 
 
@@ -79,9 +82,9 @@ def test_what_was_broken_is_mended_when_the_playbook_is_gone(directory: Path, pl
 def test_what_gives_a_host_its_power_is_tried_until_it_works(directory: Path, playbook: subprocess.Popen[bytes]) -> None:
     attempts = directory / "attempts"
     trial = f"echo >>{attempts}; test $(wc -l <{attempts}) -ge 4"
-    record.promise_to_mend(directory, 0, ["/bin/sh", "-c", f"echo >>{directory}/power"], {})
+    record.promise_to_mend(directory, 0, ["/bin/sh", "-c", f"echo >>{directory}/power"], {}, power=True)
     record.promise_to_mend(directory, 1, ["/bin/sh", "-c", trial], {})
-    process = start(directory, playbook.pid)
+    process = start(directory, playbook.pid, power=1)
     assert watch.await_ready(directory, ["address"], 20) == []
     # The playbook need not wait for it.
     watch.stop(directory)
@@ -170,6 +173,60 @@ def test_a_guardian_is_written_down_until_it_has_ended(directory: Path) -> None:
     assert process and watch.await_ready(directory, ["address"], 20) == []
     watch.stop(directory)
     assert eventually(lambda: guardian.noted(directory / guardian.PROCESS) == 0)
+
+
+# --- power ----------------------------------------------------------------------------------------------------------
+
+
+def until_done(mender: guardian.Mender, clock: list[float]) -> float:
+    """Seconds until the guardian has ended."""
+    began = clock[0]
+    while not mender.done():
+        clock[0] += 1
+    return clock[0] - began
+
+
+def logs(path: Path, then: str = "true") -> list[str]:
+    return ["/bin/sh", "-c", f"echo >>{path}; {then}"]
+
+
+def times(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_power_is_given_until_nothing_cuts_it_any_more_and_everything_else_once(tmp_path: Path, clock: list[float]) -> None:
+    """What was to cut it is an order that may be carried out after the playbook has gone, when power has been given already."""
+    record.promise_to_mend(tmp_path, 0, logs(tmp_path / "power"), {}, power=True)
+    record.promise_to_mend(tmp_path, 1, logs(tmp_path / "hosts"), {})
+    mender = guardian.Mender(tmp_path)
+    assert not mender.done() and times(tmp_path / "power") == 1
+    took = until_done(mender, clock)
+    assert guardian.POWER <= took <= guardian.POWER + guardian.LONGEST_PAUSE
+    assert times(tmp_path / "power") >= guardian.POWER / guardian.LONGEST_PAUSE and times(tmp_path / "hosts") == 1
+    assert [one.what for one in record.events(tmp_path)] == ["mended by the guardian"] and record.mends(tmp_path) == {}
+
+
+def test_power_that_was_given_before_it_was_cut_for_certain_is_given_once_more(tmp_path: Path, clock: list[float]) -> None:
+    """A command that takes longer than the order to cut it may was begun too soon."""
+    record.promise_to_mend(tmp_path, 0, ["lasts"], {}, power=True)
+    mender, begun = guardian.Mender(tmp_path), []
+
+    def lasts(_its: Any) -> bool:
+        begun.append(clock[0])
+        clock[0] += 200
+        return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guardian, "works", lasts)
+        until_done(mender, clock)
+    assert begun == [1000, 1202, 1406]
+
+
+def test_what_gives_power_may_take_as_long_as_in_the_playbook(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drill_fault.POWER is guardian.POWER
+    monkeypatch.setattr(guardian, "MENDING", 0.1)
+    its = {"command": ["sleep", "0.5"], "environment": {}}
+    assert guardian.works({**its, "power": True}) and not guardian.works({**its, "power": False})
 
 
 def parsed(cli: Any) -> dict[str, Any]:

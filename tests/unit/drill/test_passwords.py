@@ -8,7 +8,6 @@ import pty
 import re
 import select
 import signal
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +19,7 @@ from ansible.cli.adhoc import AdHocCLI
 from ansible.cli.playbook import PlaybookCLI
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import guardian, record, watch
 
-from tests.unit.drill.test_guardian import parsed
+from tests.unit.drill.test_guardian import parsed, until_done
 from tests.unit.plays import BIN, environment
 from tools.steps import ROOT
 
@@ -153,23 +152,6 @@ def test_what_was_read_from_the_input_is_not_read_from_there_again(monkeypatch: 
     assert [word for word in command if "password" in word] == [f"--become-password-file={tmp_path / 'its'}"]
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What time it is, for the guardian."""
-    now = [1000.0]
-    monkeypatch.setattr(time, "time", lambda: now[0])
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    return now
-
-
-def until_done(mender: guardian.Mender, clock: list[float]) -> float:
-    """Seconds until the guardian has ended."""
-    began = clock[0]
-    while not mender.done():
-        clock[0] += 1
-    return clock[0] - began
-
-
 def test_a_login_that_cannot_work_is_tried_once_and_left_to_the_hosts(tmp_path: Path, clock: list[float]) -> None:
     record.event(tmp_path, 990, "injected", "mon1")
     record.promise_to_mend(tmp_path, 0, ["/bin/sh", "-c", f"echo >>{tmp_path}/login; exit 4"], {}, 160)
@@ -179,7 +161,8 @@ def test_a_login_that_cannot_work_is_tried_once_and_left_to_the_hosts(tmp_path: 
 
 
 def test_power_is_tried_on_whatever_becomes_of_a_login(tmp_path: Path, clock: list[float]) -> None:
-    record.promise_to_mend(tmp_path, 0, ["/bin/sh", "-c", f"echo >>{tmp_path}/power; test $(wc -l <{tmp_path}/power) -ge 12"], {})
+    trial = f"echo >>{tmp_path}/power; test $(wc -l <{tmp_path}/power) -ge 12"
+    record.promise_to_mend(tmp_path, 0, ["/bin/sh", "-c", trial], {}, power=True)
     record.promise_to_mend(tmp_path, 1, ["/bin/sh", "-c", f"echo >>{tmp_path}/login; exit 4"], {}, 160)
     assert until_done(guardian.Mender(tmp_path), clock) > 300
     assert ((tmp_path / "power").read_text(), (tmp_path / "login").read_text()) == ("\n" * 12, "\n")
