@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -22,8 +23,8 @@ PACKAGE = "ansible_collections.monitoring.ha.plugins.plugin_utils.drill"
 SETTINGS = "settings.json"
 #: Which process the guardian is.
 PROCESS = "guardian"
-#: Seconds that a probe gets to look at what is there in the end.
-ENDING = 120.0
+#: Seconds that a probe gets to look at what is there in the end, and beyond those for which one waits for the last pages.
+ENDING, AFTER_PAGES = 120.0, 60.0
 #: Seconds that one command that mends may take; from one attempt to the next, doubled each time, and at most; and until it is given up:
 #: what gives a host its power may have nothing to say for a while, and a host that is off cannot mend itself.
 MENDING = 120.0
@@ -69,6 +70,15 @@ def noted(path: Path) -> int:
         return int(process) if alive(int(process), "".join(since)) else 0
     except (OSError, ValueError):
         return 0
+
+
+def ending(directory: Path) -> float:
+    """Seconds that the probes of a drill get in the end. Pages come the later, the longer the intervals between scrapes are."""
+    try:
+        settings = json.loads((directory / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ENDING
+    return max(ENDING, float(settings.get("page_patience", 0)) + AFTER_PAGES)
 
 
 def start(directory: Path, probe: str) -> subprocess.Popen[bytes]:
@@ -156,7 +166,7 @@ def main(directory: Path, parent: int, probes: list[str]) -> None:
             mender.done()
             (directory / record.STOP).touch()
         if deadline == float("inf") and (directory / record.STOP).exists():
-            deadline = time.monotonic() + ENDING
+            deadline = time.monotonic() + ending(directory)
         if time.monotonic() > deadline:
             for process in running:
                 process.kill()

@@ -149,8 +149,8 @@ def last_words(directory: Path, its: ledger.Ledger) -> str:
 
 def stop(directory: Path) -> None:
     """The probes look at what is there, and end."""
+    end = time.monotonic() + guardian.ending(directory) + 30
     (directory / record.STOP).touch()
-    end = time.monotonic() + guardian.ENDING + 30
     while (directory / SETTINGS).exists() and time.monotonic() < end:
         time.sleep(0.2)
     (directory / SETTINGS).unlink(missing_ok=True)

@@ -175,6 +175,43 @@ def test_a_guardian_is_written_down_until_it_has_ended(directory: Path) -> None:
     assert eventually(lambda: guardian.noted(directory / guardian.PROCESS) == 0)
 
 
+class Waits:
+    """A probe that ends at some moment, if nobody ends it before."""
+
+    def __init__(self, clock: list[float], end: float) -> None:
+        self.clock, self.end, self.killed = clock, end, 0.0
+
+    def poll(self) -> int | None:
+        return 0 if self.killed or self.clock[0] >= self.end else None
+
+    def kill(self) -> None:
+        self.killed = self.clock[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "lasts", "kept"),
+    [({"page_patience": 160}, 170, True), ({"page_patience": 160}, 400, False), ({"page_patience": 20}, 110, True), ({}, 130, False)],
+)
+def test_a_probe_may_wait_for_the_last_pages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, passing: list[float], settings: dict[str, Any], lasts: float, kept: bool
+) -> None:
+    record.secret(tmp_path / guardian.SETTINGS, settings)
+    (tmp_path / record.STOP).touch()
+    probe = Waits(passing, passing[0] + lasts)
+    monkeypatch.setattr(guardian, "start", lambda *_given: probe)
+    monkeypatch.setattr(signal, "signal", lambda *_given: None)
+    guardian.main(tmp_path, os.getpid(), ["pages"])
+    assert (probe.killed == 0) is kept and not (tmp_path / guardian.SETTINGS).exists()
+
+
+def test_who_tells_probes_to_stop_waits_for_as_long_as_they_may(tmp_path: Path, passing: list[float]) -> None:
+    record.secret(tmp_path / guardian.SETTINGS, {"page_patience": 160})
+    begun = passing[0]
+    # The guardian has died, and nobody says that they have ended.
+    watch.stop(tmp_path)
+    assert passing[0] - begun > guardian.AFTER_PAGES + 160 and (tmp_path / record.STOP).exists()
+
+
 # --- power ----------------------------------------------------------------------------------------------------------
 
 
