@@ -132,13 +132,16 @@ def tail(attempts: Sequence[Attempt], patience: float, moments: Moments, limit: 
     """Attempts that failed when they should not any more: later than promised after the first one, or after everything was whole again.
 
     What is stopped in an orderly way goes on for a while, so that the failure's own moment says little.
-    Between the mending and the moment when all members behave, an outage may be as long as promised, but is no tail.
+    Mending is like a second failure: what fails from then on may do so for as long as promised after the first that did, and no later.
     """
     failed = [one for one in attempts if not good(one, patience)]
     mended = moments.mended or float("inf")
     first = min((one.start for one in failed if one.end >= moments.injected), default=0.0)
     late = max(first, moments.injected) + limit
-    return [one for one in failed if late < one.start < mended or (moments.whole and one.start > moments.whole)]
+    # An attempt that still waits when mending begins is of the failure, and says nothing of when what mends is felt.
+    again = min((one.start for one in failed if one.start >= mended), default=mended) + limit
+    whole = moments.whole or float("inf")
+    return [one for one in failed if late < one.start < mended or one.start > min(again, whole)]
 
 
 def unseen(attempts: Sequence[Attempt], moments: Moments) -> float:

@@ -90,8 +90,27 @@ def test_an_outage_that_begins_later_than_the_failure_may_be_as_long_as_any_othe
 
 def test_a_blink_while_everything_returns_is_no_tail_but_one_afterwards_is() -> None:
     assert broken(Ledger("query", attempts([(32, 33)])), query=3) == set()
-    assert broken(Ledger("query", attempts([(32, 36)])), query=3) == {"outage"}
+    assert broken(Ledger("query", attempts([(32, 36)])), query=3) == {"outage", "tail errors"}
     assert broken(Ledger("query", attempts([(45, 45.2)])), query=3) == {"tail errors"}
+
+
+def test_errors_between_good_answers_are_a_tail_when_they_go_on_for_longer_than_promised_after_the_mending() -> None:
+    def every_second(until: float) -> Ledger:
+        return Ledger("grafana", attempts([(second, second + 0.2) for second in range(32, int(until))], kind="read"), facts={"found": []})
+
+    assert figures(every_second(39))["read outage"].passed
+    assert "read tail errors" not in broken(every_second(36), grafana=4) and "read tail errors" in broken(every_second(39), grafana=4)
+    # Nothing is promised of them without a limit, and something also where the stack never gets whole.
+    assert "read tail errors" not in broken(every_second(39), grafana=None)
+    never = judge.tail(every_second(39).attempts, 5, Moments(1010.0, 1030.0), 4)
+    assert never and min(one.start for one in never) > 1036
+
+
+def test_an_outage_that_mending_does_not_end_at_once_may_be_as_long_as_promised_after_it() -> None:
+    assert broken(Ledger("query", attempts([(25, 34)])), query=10) == set()
+    # One client still waits as mending begins; what mends is felt much later.
+    waits = [*attempts([(35, 38)]), Attempt(999, 1029.0, 1034.5, "error")]
+    assert broken(Ledger("query", waits), query=6) == set()
 
 
 def test_an_outage_may_last_as_long_as_the_failure_and_no_longer() -> None:
