@@ -12,12 +12,24 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures, faults_of, guardian, judge, page, record, report, watch
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import (
+    failures,
+    faults_of,
+    guardian,
+    judge,
+    ledger,
+    page,
+    record,
+    report,
+    watch,
+)
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Case, DrillError
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.options import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
@@ -25,6 +37,8 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import S
 Say = Callable[[str], None]
 #: Seconds before a failure in which the probes look all the same.
 BEFORE = 5.0
+#: Times that it is asked, a second apart, who does what before somebody else is believed to do it: a member may be slow to answer.
+ASKED = 3
 #: Outages this many times as long as promised, and longer than PATIENCE seconds, end a drill before its time.
 TOO_LONG = 3.0
 PATIENCE = 60.0
@@ -179,6 +193,25 @@ def obstacles(case: Case, made: Sequence[Mapping[str, Any]], situation: failures
     return reasons or stack.unmeasured(case.failure, options.pager, options.probes)
 
 
+def now_led(directory: Path, situation: failures.Situation, stack: Stack) -> failures.Situation:
+    """Who does what now. The virtual address is of whoever showed its certificate to the probe last, where that is known."""
+    seen = judge.moves(ledger.read(directory / "address.jsonl").attempts)
+    shown = seen[-1][1] if seen else ""
+    current = stack.situation({})
+    return replace(current, holder=shown if stack.virtual and shown in stack.members("load_balancer") else situation.holder)
+
+
+def moved(case: Case, hosts: Sequence[str], now: failures.Situation, groups: Mapping[str, Sequence[str]]) -> str:
+    """Why the hosts that were chosen are not those whom a drill is about any more; empty when they are."""
+    try:
+        found = failures.strike(case, groups, now)
+    except DrillError as error:
+        return str(error)
+    who = f"{now.holder or 'nobody that is known'} holds the virtual address and {now.leader or 'nobody that is known'} leads the database"
+    other = f"it was to strike {', '.join(hosts)}, and would strike {', '.join(found)} now: {who}"
+    return failures.elsewhere(case, groups, now) or ("" if set(found) == set(hosts) else other)
+
+
 # --- begin ----------------------------------------------------------------------------------------------------------
 
 
@@ -216,10 +249,23 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     if result.reasons:
         put(options, result)
         return {"failed": True, "msg": "\n".join(result.reasons), "run": False}
-    whom = {"hosts": hosts, "holder": situation.holder, "leader": situation.leader, "started": started}
+    time.sleep(BEFORE)
+    # Since it was settled whom to strike, a stack that was not whole had its time to get so.
+    for turn in range(ASKED):
+        time.sleep(min(turn, 1))
+        now = now_led(directory, situation, stack)
+        if not (reason := moved(case, hosts, now, stack.groups)):
+            break
+    else:
+        record.mended(directory)
+        watch.stop(directory)
+        result.state, result.reasons = "not run", [reason]
+        put(options, result)
+        say(f"not run: {reason}")
+        return {"run": False}
+    whom = {"hosts": hosts, "holder": now.holder, "leader": now.leader, "started": started}
     whom |= {"sent": stack.sent()} if case.failure.uploads else {}
     (directory / "case.json").write_text(json.dumps(whom), encoding="utf-8")
-    time.sleep(BEFORE)
     say(f"{case.failure.title}: {', '.join(hosts)}, for {case.failure.seconds:g} s")
     return {"run": True, "faults": faults_of.shown(made), "directory": str(directory), "deadline": deadline}
 

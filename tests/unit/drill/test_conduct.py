@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,16 @@ import yaml
 from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.action import drill_fault
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates, https
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, faults_of, guardian, record, rule, watch
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import (
+    conduct,
+    failures,
+    faults_of,
+    guardian,
+    ledger,
+    record,
+    rule,
+    watch,
+)
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError, Situation
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.options import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
@@ -507,18 +517,80 @@ def test_what_mends_has_the_password_that_was_typed_in_or_leaves_it_to_the_host_
 ) -> None:
     its = options(tmp_path, wanted="haproxy_hung", seconds=30, typed={"connection_password_file": password})
     its.work.mkdir()
-    for name in ("idle", "whole", "unmeasured"):
-        monkeypatch.setattr(Seen, name, lambda *_words: [])
-    monkeypatch.setattr(Seen, "settings", lambda *_words: {})
-    monkeypatch.setattr(watch, "start", lambda *_words: None)
-    monkeypatch.setattr(watch, "await_ready", lambda *_words: [])
-    monkeypatch.setattr(conduct, "BEFORE", 0)
+    ready(monkeypatch)
     begun = conduct.begin(seen(), its, print)
     (left,) = record.mends(its.drill(0)).values()
     assert (begun["run"], begun["deadline"], left["itself"]) == (True, 30 + conduct.DEADLINE, itself)
     named = [word.partition("=")[2] for word in left["command"] if word.startswith("--connection-password-file")]
     assert [Path(path).read_text(encoding="utf-8") for path in named] == ([password] if password else [])
     assert "secret" not in repr(its)
+
+
+def ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing keeps a drill from being begun, and its probes run."""
+    for name in ("idle", "whole", "unmeasured"):
+        monkeypatch.setattr(Seen, name, lambda *_words: [])
+    monkeypatch.setattr(Seen, "settings", lambda *_words: {})
+    monkeypatch.setattr(watch, "start", lambda *_words: None)
+    monkeypatch.setattr(watch, "await_ready", lambda *_words: [])
+    monkeypatch.setattr(watch, "stop", lambda directory: (directory / record.STOP).touch())
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+
+
+def shows(directory: Path, host: str) -> Any:
+    """The probe of the address sees another certificate while the drill begins."""
+
+    def see(*_words: Any) -> list[str]:
+        with ledger.Writer(directory / "address.jsonl", 2) as writer:
+            writer.attempt(ledger.Attempt(1, 1.0, 1.1, "ok", "", "mon1"))
+            writer.attempt(ledger.Attempt(2, 2.0, 2.1, "ok", "", host))
+        return []
+
+    return see
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "leaders", "shown", "said"),
+    [
+        ("leader_power_cut", "", ["mon3"], "mon1", ""),
+        # One that is slow to answer once.
+        ("leader_power_cut", "", ["mon3", "", "mon3"], "mon1", ""),
+        (
+            "leader_power_cut",
+            "",
+            ["mon3", "mon2"],
+            "mon1",
+            "it was to strike mon3, and would strike mon2 now: mon1 holds the virtual address and mon2 leads the database",
+        ),
+        ("leader_power_cut", "", ["mon3", ""], "mon1", "leader_power_cut: nobody is leader of the database"),
+        ("leader_power_cut", "mon3", ["mon3", "mon2"], "mon1", "mon2 leads the database now, not mon3"),
+        # Whom else it strikes may be anybody.
+        ("prometheus_killed", "mon2", ["mon3", "mon2"], "mon1", ""),
+        (
+            "holder_power_cut",
+            "",
+            ["mon3"],
+            "mon2",
+            "it was to strike mon1, and would strike mon2 now: mon2 holds the virtual address and mon3 leads the database",
+        ),
+        # A certificate of the site's own says nothing of who shows it.
+        ("holder_power_cut", "", ["mon3"], "monitoring.example.com", ""),
+    ],
+)
+def test_a_role_that_moved_while_a_whole_stack_was_waited_for_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, host: str, leaders: list[str], shown: str, said: str
+) -> None:
+    its = options(tmp_path, wanted=name, host=host)
+    its.work.mkdir()
+    ready(monkeypatch)
+    monkeypatch.setattr(watch, "await_ready", shows(its.drill(0), shown))
+    left = list(leaders)
+    monkeypatch.setattr(Seen, "situation", lambda _stack, seen: Situation("mon1" if seen else "", left.pop(0) if left[1:] else left[0]))
+    begun = conduct.begin(seen(), replace(its, addresses={"mon1": "active"}), print)
+    assert begun["run"] is not bool(said) and bool(record.mends(its.drill(0))) is not bool(said)
+    if said:
+        told = json.loads(its.verdict(0).read_text(encoding="utf-8"))
+        assert (told["state"], told["reasons"]) == ("not run", [said]) and (its.drill(0) / record.STOP).exists()
 
 
 def made(its: Options) -> Path:
