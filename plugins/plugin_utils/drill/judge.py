@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, Ledger
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.probes.common import PERIOD
 
 #: Attempts a second below which a probe has looked too seldom to judge by.
 RATE = 5.0
@@ -154,13 +155,20 @@ def unseen(attempts: Sequence[Attempt], moments: Moments) -> float:
     return max(longest, until - seen)
 
 
-def rate(attempts: Sequence[Attempt], patience: float) -> float:
-    """Attempts a second, times apart in which one waited longer than a client has patience."""
+def rate(attempts: Sequence[Attempt], patience: float, *, sequential: bool = False) -> float:
+    """Attempts a second, times apart in which one waited longer than a client has patience.
+
+    sequential: one attempt at a time, so that one which is under way for longer than a period looks all the while.
+    """
     if len(attempts) < 2:
         return 0.0
     ordered = sorted(attempts, key=lambda one: one.start)
-    waited = sum(
-        after.start - before.start for before, after in pairwise(ordered) if before.seconds > patience and after.start >= before.end
+    waited = (
+        sum(max(0.0, one.seconds - PERIOD) for one in ordered[:-1])
+        if sequential
+        else sum(
+            after.start - before.start for before, after in pairwise(ordered) if before.seconds > patience and after.start >= before.end
+        )
     )
     span = ordered[-1].start - ordered[0].start - waited
     return (len(ordered) - 1) / span if span > 0 else float(len(ordered))
@@ -266,7 +274,7 @@ def clients(ledger: Ledger, moments: Moments, promise: Promise) -> list[Figure]:
             about = f"{reason(late[0])}, {late[0].start - moments.injected:.1f} s after the failure" if late else ""
             found.append(Figure(ledger.probe, "tail errors", len(late), promise.of("tail", 0), "", kind, about))
         # As an upper limit, so that every figure is judged in the same way.
-        often = rate(attempts, ledger.patience)
+        often = rate(attempts, ledger.patience, sequential=bool(ledger.facts.get("sequential")))
         about = f"{often:.1f} attempts a second"
         found.append(Figure(ledger.probe, "seconds between attempts", round(1 / often, 3) if often else 99, 1 / RATE, "s", kind, about))
     for state in ("wrong", "stale"):

@@ -153,6 +153,30 @@ def test_a_probe_that_looked_too_seldom_says_so() -> None:
     assert broken(Ledger("query")) == {"attempts missing"}
 
 
+def slow(seconds: float, sequential: bool = True) -> Ledger:
+    """Commits that take some seconds each for half of a drill, one after the other."""
+    found: list[Attempt] = []
+    at = 1000.0
+    while at < 1050:
+        lasts = seconds if 1012 <= at < 1037 else 0.01
+        found.append(Attempt(len(found) + 1, at, at + lasts))
+        at += max(lasts, PERIOD)
+    return Ledger("database", found, patience=2, facts={"found": list(range(400)), "sequential": sequential})
+
+
+@pytest.mark.parametrize("seconds", [0.25, 0.8, 1.9])
+def test_who_waits_for_an_answer_before_the_next_attempt_looks_meanwhile(seconds: float) -> None:
+    assert broken(slow(seconds), database=5) == set()
+    # Whoever need not wait has stood still.
+    assert broken(slow(seconds, sequential=False), database=5) == {"seconds between attempts"}
+
+
+def test_who_looks_too_seldom_one_by_one_says_so() -> None:
+    seldom = [Attempt(n, 1000 + n * 0.3, 1000 + n * 0.3 + 0.19) for n in range(166)]
+    its = Ledger("database", seldom, patience=2, facts={"found": list(range(400)), "sequential": True})
+    assert broken(its) == {"seconds between attempts"}
+
+
 def test_kinds_of_attempts_are_judged_one_by_one() -> None:
     both = [*attempts(kind="save"), *attempts([(10, 14)], kind="read")]
     its = Ledger("grafana", both, facts={"found": list(range(400))})

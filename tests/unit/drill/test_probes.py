@@ -363,7 +363,7 @@ def test_a_connection_is_kept_through_refusals_and_made_anew_when_it_is_gone(sta
     monkeypatch.setitem(database.DRIVERS, "postgresql", Driver)
     found = start(database.Database, 1.6, {"postgresql": {}})
     assert [one.number for one in found.attempts if one.state == "error"] == [2, 4]
-    assert set(found.facts["found"]) == judge.numbers(found.attempts, "")
+    assert set(found.facts["found"]) == judge.numbers(found.attempts, "") and found.facts["sequential"]
     # To make the table, to write, to write again, to look, and to tidy up.
     assert Driver.opened == 5
     assert {one.detail for one in found.attempts if one.state == "ok"} == {"192.0.2.1"}

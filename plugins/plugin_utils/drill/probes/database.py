@@ -155,6 +155,7 @@ class Database(Probe):
     def _attempts(self) -> None:
         connection: Connection | None = None
         where, number, streak = "", 0, 0
+        self.ledger.fact("sequential", True)
         due = now()
         while not self.stopped():
             number += 1
