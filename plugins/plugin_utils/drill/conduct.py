@@ -325,10 +325,12 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     missing = stack.whole(options.patience)
     whole = time.time()
     waiting: list[str] = []
+    again: list[str] = []
     if not missing:
         record.event(directory, whole, "whole")
         waiting = stack.uploaded(options.patience) if case.failure.uploads else []
         time.sleep(options.settle)
+        again = stack.missing() if options.settle else []
     idle = [NOTHING_TO_SEND] if case.failure.uploads and stack.sent() <= whom["sent"] else []
     watch.stop(directory)
     done, ledgers, begun = record.events(directory), watch.ledgers(directory), begun_run(options)
@@ -340,6 +342,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     figures = judge.judge(ledgers, moments, judge.Promise(promised))
     kept = report.reasons(figures) + [f"left out: {line}" for line in begun["left_out"]]
     kept += [f"{options.patience:.0f} s after the stack is whole: {line}" for line in waiting]
+    kept += [f"the stack did not stay whole for {options.settle:g} s: {line}" for line in again]
     trouble = [f"the stack is not whole {options.patience:.0f} s after the mending: {line}" for line in missing]
     trouble += [f"{host} could not be mended" for host in options.unmended]
     trouble += [options.trouble] if options.trouble else []

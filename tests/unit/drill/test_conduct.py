@@ -626,6 +626,27 @@ def test_a_failure_that_was_not_made_everywhere_is_another_one(monkeypatch: pyte
     assert json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"] == ["the failure was not made on mon2"]
 
 
+@pytest.mark.parametrize(
+    ("settle", "missing", "said"),
+    [
+        (7, ["Grafana (mon2): no answer"], ["the stack did not stay whole for 7 s: Grafana (mon2): no answer"]),
+        (7, [], []),
+        (0, ["Grafana (mon2): no answer"], []),
+    ],
+)
+def test_a_stack_has_to_stay_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settle: float, missing: list[str], said: list[str]
+) -> None:
+    its = options(tmp_path, wanted="haproxy_killed", settle=settle)
+    made(its)
+    slept: list[float] = []
+    ready(monkeypatch)
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(Seen, "missing", lambda _stack: missing if settle in slept else [])
+    assert conduct.finish(seen(), its, print)["verdict"] == ("failed" if said else "passed")
+    assert json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"] == said
+
+
 @pytest.mark.parametrize(("cut", "left"), [(False, 1), (True, 0)])
 def test_an_order_to_cut_power_that_failed_may_be_carried_out_later(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cut: bool, left: int
