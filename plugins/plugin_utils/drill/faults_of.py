@@ -18,6 +18,8 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import S
 SYSRQ = "sysrq"
 #: Daemons below which others go on when they die alone.
 SUPERVISORS = {"postgresql"}
+#: Component → variable of its hosts that leads its data elsewhere.
+ELSEWHERE = {"object_store": "object_store_data_directory"}
 TEXTFILES = "/var/lib/node_exporter/textfile"
 
 
@@ -47,12 +49,18 @@ def of_host(stack: Stack, host: str, variable: str, default: str = "") -> str:
     return default if value in (None, "") else str(value)
 
 
+def data_of(stack: Stack, host: str, component: Component) -> str:
+    """Directory that a component fills on a host."""
+    return of_host(stack, host, ELSEWHERE.get(component.name, ""), component.data)
+
+
 def given(failure: Failure, host: str, stack: Stack, stage: bool) -> dict[str, Any]:
     """What the module on the host needs to know."""
     component = COMPONENTS.get(failure.daemon)
     its: dict[str, Any] = {"host": host}
     if component and failure.do in ("kill", "hang", "stop", "disk_full"):
-        its |= {"units": [component.unit], "main_process": component.name in SUPERVISORS, "path": component.data, "stage": stage}
+        its |= {"units": [component.unit], "main_process": component.name in SUPERVISORS, "stage": stage}
+        its |= {"path": data_of(stack, host, component)}
     elif component and failure.do == "crash":
         its |= {"path": component.data}
     elif component and failure.do == "switch_over":

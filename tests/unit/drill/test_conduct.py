@@ -197,6 +197,10 @@ def test_what_is_done_follows_from_catalogue_and_inventory() -> None:
     assert given("certificate_expired")["given"]["renewed"] == ["thanos-sidecar.service"]
     assert given("host_cut_off")["given"]["peers"] == ["192.0.2.11", "192.0.2.12", "192.0.2.100"]
     assert given("prometheus_disk_full")["given"]["path"] == "/var/lib/prometheus"
+    assert given("object_store_disk_full")["given"]["path"] == "/var/lib/garage"
+    elsewhere = {"object_store_data_directory": "/srv/objects"}
+    assert given("object_store_disk_full", **elsewhere)["given"]["path"] == "/srv/objects"
+    assert given("object_store_disk_full", "mon2", **elsewhere)["given"]["path"] == "/var/lib/garage"
     switched = given("postgresql_switched_over", postgresql_name="one", ha_cluster="site")["given"]
     assert (switched["name"], switched["cluster"], switched["path"]) == ("one", "site", "/etc/monitoring-ha/patroni")
 
