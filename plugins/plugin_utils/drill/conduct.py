@@ -201,15 +201,16 @@ def now_led(directory: Path, situation: failures.Situation, stack: Stack) -> fai
     return replace(current, holder=shown if stack.virtual and shown in stack.members("load_balancer") else situation.holder)
 
 
-def moved(case: Case, hosts: Sequence[str], now: failures.Situation, groups: Mapping[str, Sequence[str]]) -> str:
+def moved(case: Case, hosts: Sequence[str], now: failures.Situation, stack: Stack, options: Options) -> str:
     """Why the hosts that were chosen are not those whom a drill is about any more; empty when they are."""
     try:
-        found = failures.strike(case, groups, now)
+        found = struck(case, now, stack, options)
     except DrillError as error:
         return str(error)
     who = f"{now.holder or 'nobody that is known'} holds the virtual address and {now.leader or 'nobody that is known'} leads the database"
     other = f"it was to strike {', '.join(hosts)}, and would strike {', '.join(found)} now: {who}"
-    return failures.elsewhere(case, groups, now) or ("" if set(found) == set(hosts) else other)
+    unsuitable = [reason for host, reason in unfit(case, now, stack, options).items() if host in hosts]
+    return failures.elsewhere(case, stack.groups, now) or next(iter(unsuitable), "") or ("" if set(found) == set(hosts) else other)
 
 
 # --- begin ----------------------------------------------------------------------------------------------------------
@@ -254,7 +255,7 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     for turn in range(ASKED):
         time.sleep(min(turn, 1))
         now = now_led(directory, situation, stack)
-        if not (reason := moved(case, hosts, now, stack.groups)):
+        if not (reason := moved(case, hosts, now, stack, options)):
             break
     else:
         record.mended(directory)
