@@ -133,9 +133,7 @@ def main() -> None:
             found = {name: version for its in point.units for name, version in restore_point.releases(its.files).items()}
             owners = restore_point.owners(list(given["units"]))
             turns = restore_point.turns(time.time())
-            module.exit_json(
-                changed=False, releases=found, packages=owners, versions=point.packages, turns=turns, unfinished=unfinished
-            )
+            module.exit_json(changed=False, releases=found, packages=owners, versions=point.packages, turns=turns, unfinished=unfinished)
         if given["state"] == "ended":
             module.exit_json(changed=restore_point.forget_turn(given["reason"], check=module.check_mode))
         if given["state"] == "absent":

@@ -500,9 +500,7 @@ def test_the_account_of_a_turn_says_what_came_of_it(tmp_path: Path) -> None:
             "verify_report": {"failures": 1, "msg": "one\ntwo"},
             "verify_galera": {"unreachable": True, "msg": "gone"},
         },
-        "Brought back to what ran before (a.service), and yet not whole: gone": {
-            "verify_database": {"unreachable": True, "msg": "gone"}
-        },
+        "Brought back to what ran before (a.service), and yet not whole: gone": {"verify_database": {"unreachable": True, "msg": "gone"}},
         "Brought back to what ran before (a.service), and yet not back among the others: HAProxy": {"upgrade_astray": "HAProxy"},
         "It could not be brought back: apt; nor into rotation: HAProxy": {"upgrade_restored": {"msg": "apt"}, "upgrade_astray": "HAProxy"},
         "Nothing had been changed.": {"upgrade_saved": {"failed": True}, "upgrade_restored": {"changed": False}},

@@ -60,6 +60,7 @@ def test_who_is_away_is_told_at_the_end_and_made_up_for(stack: Stack) -> None:
     assert "Not as the inventory says: web3" in done.output
     assert versions(stack) == {"web1": OLD, "web2": OLD, "web3": "", "web4": OLD}
     stack.container("web3").start()
+    wait_for("web3 has booted", lambda: all(starts(stack).values()), 60)
     assert versions(stack)["web3"] == new != OLD
     before = starts(stack)
     done = rolled_out(**BEFORE)
