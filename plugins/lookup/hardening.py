@@ -9,7 +9,7 @@ short_description: The hardening lines of a systemd service
 version_added: 0.1.0
 author: monitoring.ha contributors (@monitoring-ha)
 description:
-  - Lines for the C([Service]) section that confine a network daemon.
+  - Lines for the C([Service]) section that confine a network daemon, and keep its neighbours from starving it.
   - One place for every unit of the stack; a unit names only what it needs beyond.
 options:
   _terms:
@@ -66,6 +66,12 @@ options:
     default: false
   ipc:
     description: Whether the daemon's shared memory outlives its main process, as children that it leaves behind go on with it.
+    type: bool
+    default: false
+  urgent:
+    description:
+      - Whether the others wait for the daemon, as it decides who serves, or passes on what is served.
+      - When processors are scarce it gets ten times the share of its neighbours (C(CPUWeight=1000)).
     type: bool
     default: false
   files:
@@ -133,6 +139,7 @@ def hardening(
     syscalls: str = "",
     executable_memory: bool = False,
     ipc: bool = False,
+    urgent: bool = False,
     files: int = 65536,
 ) -> str:
     """The lines, one per directive."""
@@ -153,6 +160,8 @@ def hardening(
         f"RemoveIPC={str(not ipc).lower()}",
         f"LimitNOFILE={files}",
     ]
+    if urgent:
+        lines.append("CPUWeight=1000")
     if not proc:
         # ProcSubset=pid would hide /proc/meminfo and /proc/sys, by which Go daemons size themselves.
         lines.append("ProtectProc=invisible")

@@ -26,6 +26,16 @@ THRESHOLDS = {
 #: What runs only where dashboards and their database are part of the scenario.
 WITH_DASHBOARDS = {"prometheus-postgres-exporter", "patroni", "etcd", "grafana.", "grafana-tls"}
 
+#: What decides who serves, or passes on what is served; and what may keep a host's processors busy.
+URGENT = ("etcd", "patroni", "haproxy", "keepalived", "monitoring-ha-proxy", "grafana-tls", "garage-tls")
+PATIENT = ("thanos-query", "thanos-query-frontend", "grafana", "garage", "alertmanager")
+
+
+def share(stack: Stack, host: str, unit: str) -> int:
+    """A unit's share of the processors, as the kernel has it: of the first, or the second kind of control groups."""
+    group = stack.run(host, f"systemctl show --property=ControlGroup --value {unit}.service").strip()
+    return int(stack.run(host, f"cat /sys/fs/cgroup{group}/cpu.weight 2>/dev/null || cat /sys/fs/cgroup/cpu{group}/cpu.shares"))
+
 
 @pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])
 def test_units_are_confined(stack: Stack, host: str) -> None:
@@ -37,3 +47,9 @@ def test_units_are_confined(stack: Stack, host: str) -> None:
     assert missing <= elsewhere
     for unit, limit in judged.items():
         stack.run(host, f"systemd-analyze security --no-pager --threshold={limit * 10:.0f} {unit}")
+
+
+@pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])
+def test_who_decides_has_processors_first(stack: Stack, host: str) -> None:
+    usual = share(stack, host, "node_exporter")
+    assert {unit: share(stack, host, unit) / usual for unit in (*URGENT, *PATIENT)} == dict.fromkeys(URGENT, 10) | dict.fromkeys(PATIENT, 1)
