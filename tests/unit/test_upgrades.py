@@ -300,7 +300,7 @@ def test_what_is_no_batch_is_one_clear_line(tmp_path: Path) -> None:
 def turns(tmp_path: Path, hosts: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any], **steps: object) -> Played:
     """Turns of hosts, one after the other unless ``batch`` says otherwise; a step is a list of tasks instead of those of the role.
 
-    None: the role's own.
+    None: the role's own. The play after them, that of the fleet, says so.
     """
     tasks = tmp_path / "tasks"
     shutil.copytree(ROLE / "tasks", tasks, dirs_exist_ok=True)
@@ -321,7 +321,8 @@ def turns(tmp_path: Path, hosts: Mapping[str, Mapping[str, Any]], variables: Map
     play = {**its, "hosts": "all", "serial": steps.get("batch", 1), "roles": [], "tasks": [turn]}
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     site = {"all": {"hosts": {name: {**local, **its} for name, its in hosts.items()}}}
-    return Play(tmp_path).site([play], inventory=site, variables=given)
+    fleet = {"hosts": "all", "gather_facts": False, "tasks": [{"name": "Fleet", "ansible.builtin.debug": {"msg": "the fleet has begun"}}]}
+    return Play(tmp_path).site([play, fleet], inventory=site, variables=given)
 
 
 #: A host whose connection is refused.
@@ -353,11 +354,23 @@ def test_another_one_that_is_lost_keeps_no_host_from_its_way_back(tmp_path: Path
     assert done.code == 2 and done.message("Stop here") == said and "touched mon1" in done.said
 
 
-def test_one_that_is_lost_among_others_stops_the_next_batch(tmp_path: Path) -> None:
+def test_one_that_is_lost_among_others_stops_the_next_batch_and_the_fleet(tmp_path: Path) -> None:
     look = {"name": "Look", "ansible.builtin.ping": {}}
-    done = turns(tmp_path, {"mon1": {}, "mon2": GONE, "mon3": {}}, {"upgrade_roll_back": True}, prepare=[TOUCH], change=[look], batch=2)
-    assert done.code != 0 and "touched mon1" in done.said and "touched mon3" not in done.said, done.said
-    assert "mon2: lost in its turn; it stays drained and silenced, and no other host is touched" in done.said
+    further: dict[str, dict[str, Any]] = {"mon3": {}}
+    for others in (further, {}):
+        done = turns(tmp_path, {"mon1": {}, "mon2": GONE, **others}, {"upgrade_roll_back": True}, prepare=[TOUCH], change=[look], batch=2)
+        assert done.code != 0 and "touched mon1" in done.said and "touched mon3" not in done.said, done.said
+        (said,) = [told["msg"] for told in done.hosts["Nobody of its batch failed, or was lost"].values() if told.get("failed")]
+        assert said == (
+            "mon2: lost in its turn; it stays drained and silenced, and no other host is touched: repair it and run this again;"
+            " mon1 itself is as the inventory says"
+        )
+        assert "the fleet has begun" not in done.said
+
+
+def test_turns_that_went_well_are_followed_by_the_fleets(tmp_path: Path) -> None:
+    done = turns(tmp_path, {"mon1": {}, "mon2": {}}, {"upgrade_roll_back": True}, prepare=[TOUCH], batch=2)
+    assert done.code == 0 and "the fleet has begun" in done.said
 
 
 WELL = {"verify_report": {"failures": 0}, "verify_database": {}, "verify_galera": {}}
@@ -383,7 +396,7 @@ def test_a_batch_in_which_something_fails_is_brought_back_whole_or_told_and_is_t
     left = "The host was left as it is, as upgrade_roll_back says."
     if where == "one alone":
         assert accounts == {"mon1": f"no good. {left}"}
-        (said,) = [told["msg"] for told in done.hosts["Nobody of its batch failed"].values() if told.get("failed")]
+        (said,) = [told["msg"] for told in done.hosts["Nobody of its batch failed, or was lost"].values() if told.get("failed")]
         assert said == "mon1: failed in the same batch, and no other host is touched; mon2 itself is as the inventory says"
     elif where == "what is one for all":
         assert accounts == {"mon1": f"no good. {left}", "mon2": f"what was done for all of the batch at once failed. {left}"}
