@@ -364,7 +364,9 @@ COMPONENTS: dict[str, Component] = {
             ),
             release="garage",
             # What it keeps where; the blocks themselves are replicated and never change.
-            snapshot="/opt/monitoring-ha/garage/current/garage --config /etc/garage/garage.toml meta snapshot",
+            snapshot="/opt/monitoring-ha/garage/current/garage --config /etc/garage/garage.toml meta snapshot"
+            r""" && cd "$(sed -n 's/^metadata_dir = "\(.*\)"/\1/p' /etc/garage/garage.toml)/snapshots" """
+            """&& cp -a -t "$INTO" $(ls | tail -n 1)""",
             minimum=3,
             frontends=(
                 Frontend(

@@ -113,7 +113,7 @@ def had(turns: Mapping[str, Mapping[str, float]], reason: str, longest: str) -> 
 
 def order(hosts: Sequence[str], last: Sequence[str]) -> list[str]:
     """``hosts`` with those that lead something at the end, the most important one last."""
-    leading = [host for host in dict.fromkeys(last) if host in hosts]
+    leading = [host for host in dict.fromkeys(reversed(last)) if host in hosts][::-1]
     return [host for host in hosts if host not in leading] + leading
 
 

@@ -68,6 +68,8 @@ def test_who_leads_comes_last() -> None:
     assert upgrades.order(["a", "b", "c"], ["c", "a"]) == ["b", "c", "a"]
     assert upgrades.order(["a", "b", "c"], ["", "elsewhere"]) == ["a", "b", "c"]
     assert upgrades.order(["a", "b"], ["a", "a"]) == ["b", "a"]
+    # Who leads one database, and holds the address or writes to another one, leads all the same.
+    assert upgrades.order(["a", "b", "c"], ["a", "b", "a"]) == ["c", "b", "a"]
 
 
 @pytest.mark.parametrize(
@@ -300,31 +302,36 @@ def test_what_is_no_batch_is_one_clear_line(tmp_path: Path) -> None:
 def turns(tmp_path: Path, hosts: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any], **steps: object) -> Played:
     """Turns of hosts, one after the other unless ``batch`` says otherwise; a step is a list of tasks instead of those of the role.
 
-    None: the role's own. The play after them, that of the fleet, says so.
+    None: the role's own. Hosts called node… are the fleet, and have theirs afterwards.
     """
     tasks = tmp_path / "tasks"
     shutil.copytree(ROLE / "tasks", tasks, dirs_exist_ok=True)
     for step in ("prepare", "change", "rejoin", "prove", "finish", "whole"):
-        if (instead := steps.get(step, [])) is not None:
+        if (instead := steps.get(step, [FINISHED] if step == "finish" else [])) is not None:
             (tasks / f"{step}.yml").write_text(yaml.safe_dump(instead), encoding="utf-8")
     own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))
+    fleet = [name for name in hosts if name.startswith("node")]
     given = {
         "upgrade_aside": [],
         "upgrade_saved": {},
         "upgrade_lost": own["upgrade_lost"],
         "upgrade_wrong": own["upgrade_wrong"],
-        "upgrade_plan": {"turns": list(hosts), "fleet": []},
+        "upgrade_plan": {"turns": [its for its in hosts if its not in fleet], "fleet": fleet},
         **variables,
     }
-    (its,) = [its for its in yaml.safe_load(PLAYBOOK.read_text(encoding="utf-8")) if its["name"] == "Turns"]
     turn = {"name": "A turn", "ansible.builtin.include_tasks": str(tasks / "main.yml")}
-    play = {**its, "hosts": "all", "serial": steps.get("batch", 1), "roles": [], "tasks": [turn]}
+    plays = [
+        {**its, "hosts": where, "serial": steps.get("batch", 1), "max_fail_percentage": 100, "roles": [], "tasks": [turn]}
+        for its in yaml.safe_load(PLAYBOOK.read_text(encoding="utf-8"))
+        if (where := {"Turns": "all:!node*", "Turns of those that are only monitored": "node*"}.get(its["name"]))
+    ]
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     site = {"all": {"hosts": {name: {**local, **its} for name, its in hosts.items()}}}
-    fleet = {"hosts": "all", "gather_facts": False, "tasks": [{"name": "Fleet", "ansible.builtin.debug": {"msg": "the fleet has begun"}}]}
-    return Play(tmp_path).site([play, fleet], inventory=site, variables=given)
+    return Play(tmp_path).site(plays, inventory=site, variables=given)
 
 
+#: What a turn ends with.
+FINISHED = {"name": "Finish", "ansible.builtin.debug": {"msg": "finished"}, "register": "upgrade_finished"}
 #: A host whose connection is refused.
 GONE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_retries": 0}
 FAIL = {"name": "Fail", "ansible.builtin.fail": {"msg": "no good"}}
@@ -342,7 +349,7 @@ def test_a_host_that_is_lost_has_an_account_of_its_turn_and_no_other_is_touched(
 def test_another_one_that_is_lost_keeps_no_host_from_its_way_back(tmp_path: Path) -> None:
     prepare = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))}
     rejoin = yaml.safe_load((ROLE / "tasks" / "rejoin.yml").read_text(encoding="utf-8"))
-    assert [its["name"] for its in rejoin] == ["The address may come", "Requests again"]
+    assert [its["name"] for its in rejoin] == ["The address may come", "Requests again", "Every load balancer has heard of it"]
     variables = {"upgrade_roll_back": False, "upgrade_drain_timeout": 1, "upgrade_dumped": {}, "upgrade_silenced": {}}
     variables |= {"upgrade_leads": "", "upgrade_silencer": ""}
     drain = {**prepare["No new requests"], "loop": ["mon2"]}
@@ -354,23 +361,36 @@ def test_another_one_that_is_lost_keeps_no_host_from_its_way_back(tmp_path: Path
     assert done.code == 2 and done.message("Stop here") == said and "touched mon1" in done.said
 
 
-def test_one_that_is_lost_among_others_stops_the_next_batch_and_the_fleet(tmp_path: Path) -> None:
-    look = {"name": "Look", "ansible.builtin.ping": {}}
-    further: dict[str, dict[str, Any]] = {"mon3": {}}
-    for others in (further, {}):
-        done = turns(tmp_path, {"mon1": {}, "mon2": GONE, **others}, {"upgrade_roll_back": True}, prepare=[TOUCH], change=[look], batch=2)
-        assert done.code != 0 and "touched mon1" in done.said and "touched mon3" not in done.said, done.said
-        (said,) = [told["msg"] for told in done.hosts["Nobody of its batch failed, or was lost"].values() if told.get("failed")]
-        assert said == (
-            "mon2: lost in its turn; it stays drained and silenced, and no other host is touched: repair it and run this again;"
-            " mon1 itself is as the inventory says"
-        )
-        assert "the fleet has begun" not in done.said
+LOOK = {"name": "Look", "ansible.builtin.ping": {}}
+LOST = "mon2: lost in its turn; it stays drained and silenced, and no other host is touched: repair it and run this again."
+
+
+@pytest.mark.parametrize("further", ["mon3", "node1"])
+def test_one_that_is_lost_among_others_stops_the_next_batch_and_the_fleet(tmp_path: Path, further: str) -> None:
+    done = turns(tmp_path, {"mon1": {}, "mon2": GONE, further: {}}, {}, prepare=[TOUCH], change=[LOOK], batch=2)
+    assert done.code != 0 and "touched mon1" in done.said and f"touched {further}" not in done.said, done.said
+    assert done.message("Nobody of the stack was lost in its turn") == LOST
+
+
+@pytest.mark.parametrize("further", ["mon3", "node1"])
+def test_one_that_is_lost_in_what_is_one_for_all_stops_the_others(tmp_path: Path, further: str) -> None:
+    """Ansible counts it twice then, and takes a batch of one for a batch in which somebody is left."""
+    done = turns(tmp_path, {"mon2": GONE, further: {}}, {}, prepare=[TOUCH], change=[{**LOOK, "run_once": True}])
+    assert done.code != 0 and "touched mon2" in done.said and f"touched {further}" not in done.said, done.said
+    assert done.message("Nobody of the stack was lost in its turn") == LOST
 
 
 def test_turns_that_went_well_are_followed_by_the_fleets(tmp_path: Path) -> None:
-    done = turns(tmp_path, {"mon1": {}, "mon2": {}}, {"upgrade_roll_back": True}, prepare=[TOUCH], batch=2)
-    assert done.code == 0 and "the fleet has begun" in done.said
+    done = turns(tmp_path, {"mon1": {}, "mon2": {}, "node1": {}}, {}, prepare=[TOUCH], batch=2)
+    assert done.code == 0 and "touched node1" in done.said
+
+
+def test_a_load_balancer_that_has_not_heard_of_a_host_fails_its_turn(tmp_path: Path) -> None:
+    rejoin = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "rejoin.yml").read_text(encoding="utf-8"))}
+    said = {"ansible.builtin.ping": {}, "name": "Requests again", **{k: v for k, v in rejoin["Requests again"].items() if "." not in k}}
+    steps = [{**said, "loop": ["mon1", "mon2"]}, rejoin["Every load balancer has heard of it"]]
+    done = turns(tmp_path, {"mon1": {}, "mon2": GONE}, {"upgrade_roll_back": False}, rejoin=steps)
+    assert done.code == 2 and "mon2 cannot be reached, and may not send it requests" in done.message("Stop here")
 
 
 WELL = {"verify_report": {"failures": 0}, "verify_database": {}, "verify_galera": {}}
@@ -396,7 +416,7 @@ def test_a_batch_in_which_something_fails_is_brought_back_whole_or_told_and_is_t
     left = "The host was left as it is, as upgrade_roll_back says."
     if where == "one alone":
         assert accounts == {"mon1": f"no good. {left}"}
-        (said,) = [told["msg"] for told in done.hosts["Nobody of its batch failed, or was lost"].values() if told.get("failed")]
+        (said,) = [told["msg"] for told in done.hosts["Nobody of its batch failed"].values() if told.get("failed")]
         assert said == "mon1: failed in the same batch, and no other host is touched; mon2 itself is as the inventory says"
     elif where == "what is one for all":
         assert accounts == {"mon1": f"no good. {left}", "mon2": f"what was done for all of the batch at once failed. {left}"}
