@@ -114,7 +114,7 @@ def main() -> None:
             if name == faults.CLAIM:
                 module.fail_json(msg=f"{reason}: wait until they have ended; where they were broken off, run this module with state=absent")
             module.exit_json(changed=False, unsupported=reason)
-        if others := sorted(set(faults.armed()) - faults.HARMLESS - {name}):
+        if others := sorted(set(faults.armed()) - faults.HARMLESS):
             remedy = "wait until the host has mended it by itself, or run this module with state=absent"
             module.fail_json(msg=f"there is a failure of another drill on this host ({', '.join(others)}): {remedy}")
         if module.check_mode:

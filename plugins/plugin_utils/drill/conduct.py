@@ -190,7 +190,9 @@ def obstacles(case: Case, made: Sequence[Mapping[str, Any]], situation: failures
     reasons += [reason for host, reason in unfit(case, situation, stack, options).items() if host in hosts]
     reasons += options.unsupported
     reasons = reasons or [its["unsupported"] for its in made if its["unsupported"]]
-    return reasons or stack.unmeasured(case.failure, options.pager, options.probes)
+    holds = failures.promised(case.failure, options.objectives, stack.database)
+    added = {name: limit for name, limit in holds.items() if name in failures.SECONDS and limit is not None}
+    return reasons or stack.unmeasured(replace(case.failure, promise={**case.failure.promise, **added}), options.pager, options.probes)
 
 
 def now_led(directory: Path, situation: failures.Situation, stack: Stack) -> failures.Situation:
@@ -290,8 +292,8 @@ def last(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     case = cases(stack, options)[options.index]
     directory = options.drill(options.index)
     promise = judge.Promise(failures.promised(case.failure, options.objectives, stack.database))
-    injected = max((one.at for one in record.events(directory) if one.what == "injected"), default=time.time())
-    end = injected + case.failure.seconds
+    # From now on: what stops in an orderly way, or has its disk filled, may have taken its time.
+    end = time.time() + case.failure.seconds
     while (rest := end - time.time()) > 0 and not (options.work / ENOUGH).exists():
         time.sleep(min(2.0, rest))
         for its in watch.ledgers(directory):
@@ -348,6 +350,8 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     trouble += [f"{host} could not be mended" for host in options.unmended]
     trouble += [options.trouble] if options.trouble else []
     trouble += [f"the failure was not made on {host}" for host in unmade]
+    away = {one.host for one in done if one.what == "mended"}
+    trouble += [f"somebody else has mended {host}, and nobody knows when" for host in sorted(made - away - set(options.unmended))]
     state: report.State = "error" if trouble else "failed" if kept else "passed"
     names = {topology.host_address(h, stack.hostvars[h]): h for h in topology.stack_hosts(stack.groups)}
     result = report.Result(

@@ -59,7 +59,8 @@ def given(failure: Failure, host: str, stack: Stack, stage: bool) -> dict[str, A
     component = COMPONENTS.get(failure.daemon)
     its: dict[str, Any] = {"host": host}
     if component and failure.do in ("kill", "hang", "stop", "disk_full"):
-        its |= {"units": [component.unit], "main_process": component.name in SUPERVISORS, "stage": stage}
+        # A leader whose data are moved is none any more.
+        its |= {"units": [component.unit], "main_process": component.name in SUPERVISORS, "stage": stage and failure.which != "leader"}
         its |= {"path": data_of(stack, host, component)}
     elif component and failure.do == "crash":
         its |= {"path": component.data}

@@ -198,6 +198,7 @@ def test_what_is_done_follows_from_catalogue_and_inventory() -> None:
     assert given("host_cut_off")["given"]["peers"] == ["192.0.2.11", "192.0.2.12", "192.0.2.100"]
     assert given("prometheus_disk_full")["given"]["path"] == "/var/lib/prometheus"
     assert given("object_store_disk_full")["given"]["path"] == "/var/lib/garage"
+    assert given("prometheus_disk_full")["given"]["stage"] is True and given("leader_disk_full")["given"]["stage"] is False
     elsewhere = {"object_store_data_directory": "/srv/objects"}
     assert given("object_store_disk_full", **elsewhere)["given"]["path"] == "/srv/objects"
     assert given("object_store_disk_full", "mon2", **elsewhere)["given"]["path"] == "/var/lib/garage"
@@ -461,6 +462,22 @@ def test_a_drill_is_not_run_where_its_own_promise_is_not_measured(
     assert its.unmeasured(failures.load()[name], pager, probes) == said
 
 
+def test_what_an_inventory_promises_is_measured_or_the_drill_is_not_run(tmp_path: Path) -> None:
+    its = Stack(DEMO, WHOLE, "/nowhere")
+
+    def said(**given: Any) -> list[str]:
+        wanted = options(tmp_path, wanted="compactor_killed", pager=PAGER, **given)
+        (case,) = conduct.cases(its, wanted)
+        return conduct.obstacles(case, [], Situation("mon1", "mon3"), its, wanted)
+
+    assert said(probes=["query"]) == []
+    reasons = ["its promise is about grafana, which drill_probes leaves out"]
+    assert said(probes=["query"], objectives={"compactor_killed": {"grafana": 1}}) == reasons
+    assert said(probes=["query"], objectives={"all": {"grafana": 1}}) == reasons
+    assert said(probes=["query"], objectives={"all": {"grafana": None}}) == []
+    assert said(objectives={"compactor_killed": {"grafana": 1}}) == []
+
+
 def test_a_drill_of_the_database_is_not_run_without_the_library_or_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
     failure = failures.load()["patroni_killed"]
     (said,) = stack().unmeasured(failure, "", [])
@@ -604,6 +621,7 @@ def made(its: Options) -> Path:
     record.secret(its.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
     record.secret(directory / "case.json", {"hosts": ["mon1"], "holder": "mon1", "leader": "mon3", "started": 1.0})
     record.event(directory, 2.0, "injected", "mon1")
+    record.event(directory, 3.0, "mended", "mon1")
     record.promise_to_mend(directory, 0, ["true"], {})
     return directory
 
@@ -620,6 +638,17 @@ def test_what_could_not_be_mended_is_left_to_the_guardian(
     assert len(record.mends(directory)) == len(unmended)
     reasons = json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"]
     assert reasons == [f"{host} could not be mended" for host in unmended]
+
+
+def test_a_failure_that_somebody_else_has_mended_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    its = options(tmp_path, wanted="haproxy_killed", settle=0)
+    directory = made(its)
+    (directory / record.EVENTS).unlink()
+    record.event(directory, 2.0, "injected", "mon1")
+    monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
+    assert conduct.finish(seen(), its, print)["verdict"] == "error"
+    reasons = json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"]
+    assert reasons == ["somebody else has mended mon1, and nobody knows when"]
 
 
 def test_a_failure_that_was_not_made_everywhere_is_another_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

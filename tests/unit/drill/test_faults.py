@@ -161,6 +161,16 @@ def test_what_could_not_be_mended_stays_armed_and_can_be_mended_later(
     assert absent()["mended"] == ["cut_off"] and faults.armed() == []
 
 
+def test_a_failure_that_is_left_keeps_the_same_one_away_too(host: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Its repair would be written over, and with it what it was about."""
+    faults.arm("hang", "true", 90)
+    with patch_module_args({"fault": "hang", "given": {"units": ["b.service"]}}), pytest.raises(SystemExit):
+        drill_fault_host.main()
+    told = json.loads(capsys.readouterr().out)
+    assert told["failed"] and "there is a failure of another drill on this host (hang)" in told["msg"]
+    assert faults.armed() == ["hang"] and not any("b.service" in said for said in host)
+
+
 def test_a_script_that_takes_too_long_ends_with_everything_that_it_began(tmp_path: Path) -> None:
     with pytest.raises(faults.FaultError, match="not done after"):
         faults.shell(f"(sleep 1.5; touch {tmp_path}/late) & wait", timeout=0.5)
