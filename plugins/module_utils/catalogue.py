@@ -132,7 +132,8 @@ class Component:
     """One daemon of the stack.
 
     group: inventory group whose hosts run it; beside: instead, components whose hosts do. metrics: (port name, path).
-    minimum: members below which it is not highly available. data, config: its directories.
+    minimum: members below which it is not highly available. data, config: its directories. program: that of a program of ours
+    beside it, with its settings.
     helpers: units beside its own. backup: of what it keeps; None where that is nothing, or nobody saves it yet. secrets: variables
     without which it does not start, or not safely. release: its name in the lock file; empty for a package. The variable
     ``<role>_version`` chooses the version. snapshot: shell words that set its data aside while it runs, from ``$DATA`` into
@@ -154,6 +155,7 @@ class Component:
     stateful: bool = False
     data: str = ""
     config: str = ""
+    program: str = ""
     frontends: tuple[Frontend, ...] = ()
     upstreams: tuple[Upstream, ...] = ()
     beside: tuple[str, ...] = ()
@@ -477,6 +479,7 @@ COMPONENTS: dict[str, Component] = {
             intrudes=True,
             data="/var/lib/mysql",
             config="/etc/monitoring-ha/mariadb",
+            program="/etc/monitoring-ha/galera",
             # One member says that it is the writer: the one that all of them have recorded.
             upstreams=(Upstream("mysql", "sql", ("health", "/writer"), "HEAD", one_writer=True),),
             frontends=(
@@ -559,6 +562,7 @@ COMPONENTS: dict[str, Component] = {
             helpers=("monitoring-ha-backup.service",),
             data="/var/lib/monitoring-ha-backup",
             config="/etc/monitoring-ha/backup",
+            program="/opt/monitoring-ha/backup",
         ),
         Component(
             "proxy",

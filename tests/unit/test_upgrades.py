@@ -481,6 +481,71 @@ def test_the_database_of_grafana_is_set_aside_before_its_first_change(tmp_path: 
     assert "inventory_hostname == upgrade_dump_before" in task["when"][0]
 
 
+def test_a_dump_that_fails_keeps_all_of_a_batch_from_the_new_version(tmp_path: Path) -> None:
+    prepare = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))}
+    dump = {**prepare["The database of Grafana is set aside"], "become": False}
+    hosts: dict[str, dict[str, Any]] = {"mon1": {}, "mon2": {}}
+    given: dict[str, Any] = {
+        "upgrade_plan": {"turns": list(hosts), "fleet": [], "moves": {its: ["grafana 12 → 13"] for its in hosts}},
+        "upgrade_dump": {
+            "command": "false",
+            "directory": str(tmp_path),
+            "ending": "dump",
+            "user": "root",
+            "databases": "postgresql_databases",
+        },
+        "upgrade_dump_before": "mon1",
+        "upgrade_database": "grafana",
+        "upgrade_leads": "mon2",
+        "upgrade_snapshots": True,
+        "upgrade_roll_back": False,
+        "postgresql_databases": {"grafana": {}},
+    }
+    steps = [dump, prepare["The database of Grafana was set aside"]]
+    done = turns(tmp_path, hosts, given, prepare=steps, change=[TOUCH], batch=2)
+    assert done.code == 2 and "touched" not in done.said, done.said
+    assert set(done.hosts["Stop here"]) == {"mon1", "mon2"} and "non-zero return code" in done.hosts["Stop here"]["mon1"]["msg"]
+    assert done.hosts["Stop here"]["mon2"]["msg"].startswith("mon1 could not set the database of Grafana aside. ")
+    # What was not there before the failure is not taken for a dump.
+    assert not list(tmp_path.glob("*.dump"))
+    given["upgrade_dump"]["command"] = "echo"
+    assert turns(tmp_path, hosts, given, prepare=steps, change=[TOUCH], batch=2).code == 0
+    assert [its.read_text(encoding="utf-8") for its in tmp_path.glob("*.dump")] == ["grafana\n"]
+
+
+def test_the_exporter_of_a_host_that_is_only_monitored_is_looked_at_in_its_turn(tmp_path: Path) -> None:
+    prove = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "prove.yml").read_text(encoding="utf-8"))}
+    task = prove["It does itself"]
+    assert task["monitoring.ha.gate"]["component"] == "node_exporter"
+    asked = f"{{{{ ({task['loop'][3:-3]}) | map(attribute='address') | list }}}}"
+    for fleet, addresses in ((["mon1"], ["192.0.2.7"]), (["mon2"], [])):
+        given = {"ha_address": "192.0.2.7", "upgrade_plan": {"fleet": fleet}}
+        assert evaluated(tmp_path, given, {"monitored": ["mon1", "mon2"]}, asked) == [addresses]
+
+
+@pytest.mark.parametrize(
+    ("groups", "further"),
+    [
+        ([], []),
+        (["mariadb"], ["/etc/monitoring-ha/galera"]),
+        (["mariadb", "backup"], ["/etc/monitoring-ha/galera", "/opt/monitoring-ha/backup"]),
+    ],
+)
+def test_programs_of_ours_have_a_way_back(tmp_path: Path, groups: list[str], further: list[str]) -> None:
+    prepare = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))}
+    trees = prepare["What it runs now"]["monitoring.ha.restore_point"]["trees"]
+    assert evaluated(tmp_path, {}, {name: ["mon1"] for name in groups}, trees) == [["/etc/monitoring-ha/pki", *further]]
+
+
+def test_whatever_tree_a_role_writes_is_one_that_a_turn_remembers() -> None:
+    remembered = {tree for its in COMPONENTS.values() for tree in (its.config, its.program)} | {"/etc/monitoring-ha/pki"}
+    tasks = [(path, its) for path in ROOT.glob("roles/*/tasks/*.yml") for its in yaml.safe_load(path.read_text(encoding="utf-8")) or []]
+    written = {its["monitoring.ha.config_tree"]["dest"]: path for path, its in tasks if "monitoring.ha.config_tree" in its}
+    # What keeps Debian from making a cluster of its own is the same for every version.
+    others = {"{{ thanos_about.config }}", "/etc/postgresql-common/createcluster.d"}
+    assert len(written) > 15 and written.keys() - remembered == others, written
+
+
 def test_silences_are_made_by_a_host_that_has_an_identity_with_or_without_a_load_balancer(tmp_path: Path) -> None:
     """The first turn of a host that is only monitored is what gives it one."""
     asked = ("{{ upgrade_silencer }}", "{{ upgrade_way_in | map(attribute='address') | first }}")
