@@ -18,7 +18,7 @@ class Writer:
     acknowledged: their numbers. moments: when each was. errors: what was seen instead.
     """
 
-    write: Callable[[int], None]
+    write: Callable[[int], object]
     errors_of: tuple[type[BaseException], ...]
     pause: float = 0.01
     acknowledged: list[int] = field(default_factory=list)

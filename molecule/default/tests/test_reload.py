@@ -1,4 +1,4 @@
-"""A reload costs nothing, now or when what it has replaced comes to its end."""
+"""A reload costs nothing, now or when what it has replaced comes to its end; a restart of Grafana costs nobody a save."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable
+from functools import partial
 
 import requests
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 
+from tests.scenario.grafana import Visitor
 from tests.scenario.numbered import Writer, writing
 from tests.scenario.stack import Stack, wait_for
 
@@ -69,3 +71,26 @@ def test_queries_have_an_answer_while_the_proxy_that_a_reload_has_replaced_ends(
         assert len(before - after) <= 1 + (now - then) / APART, (now - then, before, after)
     print(f"\n{sum(len(client.acknowledged) for client in clients)} queries while a proxy was replaced")
     assert [client.errors for client in clients] == [[]] * ASKING
+
+
+def test_instances_of_grafana_start_anew_one_after_the_other_and_every_save_is_taken(stack: Stack) -> None:
+    visitors = {f"restarts-{n}": Visitor(stack).administrator() for n in range(ASKING)}
+
+    def saving(uid: str, visitor: Visitor) -> Writer:
+        return Writer(lambda number: visitor.save(uid, f"Restarts {number}"), (requests.RequestException,), pause=0.05)
+
+    clients = {uid: saving(uid, visitor) for uid, visitor in visitors.items()}
+    with contextlib.ExitStack() as all_of_them:
+        for client in clients.values():
+            all_of_them.enter_context(writing(client, lead=0.5))
+        for host in stack.hosts:
+            stack.run(host, "systemctl restart grafana.service")
+            wait_for(f"Grafana on {host}", partial(Visitor(stack, host).get, "/api/health"), 60)
+            # Until the load balancers have it again.
+            for client in clients.values():
+                client.until_written(60, least=2)
+    print(f"\n{sum(len(client.acknowledged) for client in clients.values())} saves while every instance started anew")
+    assert {uid: client.errors for uid, client in clients.items()} == {uid: [] for uid in clients}
+    for uid, visitor in visitors.items():
+        assert visitor.get(f"/api/dashboards/uid/{uid}")["dashboard"]["title"] == f"Restarts {clients[uid].acknowledged[-1]}"
+        visitor.session.delete(f"{visitor.url}/api/dashboards/uid/{uid}", timeout=10).raise_for_status()
