@@ -99,9 +99,9 @@ def said(figures: Seconds) -> str:
 
 def promise(its: failures.Failure, database: str) -> str:
     """The seconds that a failure may cost."""
-    limits = failures.promised(its, {}, database).items()
+    limits = {name: limit for name, limit in failures.promised(its, {}, database).items() if name in failures.SECONDS}
     words = {"default": "else"}
-    return ", ".join(f"{words.get(name, name)} {limit:g} s" for name, limit in limits if name in failures.SECONDS and limit is not None)
+    return ", ".join(f"{words.get(name, name)} {'not judged' if limit is None else f'{limit:g} s'}" for name, limit in limits.items())
 
 
 def rows(summaries: Iterable[Summary], runs: Iterable[Run], database: str) -> Iterator[tuple[object, ...]]:
