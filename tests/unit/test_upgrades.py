@@ -531,10 +531,10 @@ def test_the_exporter_of_a_host_that_is_only_monitored_is_looked_at_in_its_turn(
         (["mariadb", "backup"], ["/etc/monitoring-ha/galera", "/opt/monitoring-ha/backup"]),
     ],
 )
-def test_programs_of_ours_have_a_way_back(tmp_path: Path, groups: list[str], further: list[str]) -> None:
+def test_a_turn_remembers_the_identity_and_programs_of_ours(tmp_path: Path, groups: list[str], further: list[str]) -> None:
     prepare = {its["name"]: its for its in yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))}
     trees = prepare["What it runs now"]["monitoring.ha.restore_point"]["trees"]
-    assert evaluated(tmp_path, {}, {name: ["mon1"] for name in groups}, trees) == [["/etc/monitoring-ha/pki", *further]]
+    assert evaluated(tmp_path, {}, {name: ["mon1"] for name in groups}, trees) == [[str(Path(identity.CA).parent), *further]]
 
 
 def test_whatever_tree_a_role_writes_is_one_that_a_turn_remembers() -> None:
@@ -1007,13 +1007,6 @@ def test_the_way_back_leads_past_a_change_that_was_interrupted(tmp_path: Path) -
     # What has run for days since is no interrupted change any more.
     later = restore_point.Point(3.0 + restore_point.PROVEN, [])
     assert restore_point.begin(later, path) and restore_point.load(path) == later
-
-
-def test_a_turn_remembers_the_identity(tmp_path: Path) -> None:
-    tasks = yaml.safe_load((ROLE / "tasks" / "prepare.yml").read_text(encoding="utf-8"))
-    (saved,) = [its for task in tasks if (its := task.get("monitoring.ha.restore_point", {})).get("state") == "saved"]
-    played = Play(tmp_path).run([{"name": "Trees", "ansible.builtin.debug": {"msg": saved["trees"]}}])
-    assert played.result("Trees")["msg"] == [str(Path(identity.CA).parent)]
 
 
 def test_what_was_not_changed_is_not_restarted(host: Host) -> None:

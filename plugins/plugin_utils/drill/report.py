@@ -205,7 +205,10 @@ def printable(text: str) -> str:
 
 
 def remember(directory: Path, run: Run) -> list[dict[str, Any]]:
-    """Append this run's figures to the history; all of it, the oldest first. A line that is broken is left out."""
+    """Append this run's figures to the history; all of it, the oldest first. A line that is broken is left out.
+
+    Of what is not judged only outages are kept.
+    """
     path = directory / HISTORY
     before = path.read_bytes() if path.exists() else b""
     with path.open("a", encoding="utf-8") as file:
@@ -213,7 +216,7 @@ def remember(directory: Path, run: Run) -> list[dict[str, Any]]:
         file.write("\n" if before and not before.endswith(b"\n") else "")
         for result in run.results:
             if result.state in ("passed", "failed"):
-                its = {key(f): [f["value"], f["limit"]] for f in result.figures if f["limit"] is not None}
+                its = {key(f): [f["value"], f["limit"]] for f in result.figures if f["limit"] is not None or f["name"] == "outage"}
                 entry = {"at": round(result.started), "cluster": run.cluster, "name": result.name, "state": result.state, "figures": its}
                 file.write(json.dumps(entry) + "\n")
     return history(path)
@@ -235,8 +238,9 @@ def legible(entry: Any) -> bool:
     """Whether a line of the history is one that this version has written, or could have."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("figures"), Mapping):
         return False
-    figures = [its if isinstance(its, list) and len(its) == 2 else [None] for its in entry["figures"].values()]
-    numbers = [entry.get("at"), *(number for its in figures for number in its)]
+    figures = [its if isinstance(its, list) and len(its) == 2 else [None, None] for its in entry["figures"].values()]
+    # One that is not judged has no limit.
+    numbers = [entry.get("at"), *(number for value, limit in figures for number in ([value] if limit is None else [value, limit]))]
     return isinstance(entry.get("name"), str) and "state" in entry and all(isinstance(number, (int, float)) for number in numbers)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -124,6 +125,15 @@ def test_a_line_that_nobody_can_read_loses_nothing_else(tmp_path: Path, line: by
         file.write(line)
     entries = report.remember(tmp_path, run())
     assert len(entries) == 6 and "<html" in page.page(run(), entries)
+
+
+def test_an_outage_that_is_not_judged_is_kept_and_counts_for_no_trend(tmp_path: Path) -> None:
+    its = run()
+    its.results = [replace(its.results[0], figures=[Figure("database", name, 40, None, "s").as_dict() for name in ("outage", "looks")])]
+    (entry,) = report.remember(tmp_path, its)
+    assert entry["figures"] == {"database outage": [40, None]}
+    assert report.trend([entry], "haproxy_hung", "failover & more") == [(START, 0.0, "passed")]
+    assert "<html" in page.page(its, [entry])
 
 
 def test_each_cluster_has_its_own_trend(tmp_path: Path) -> None:
