@@ -10,6 +10,8 @@ from functools import partial
 
 import requests
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 from tests.scenario.grafana import Visitor
 from tests.scenario.numbered import Writer, writing
@@ -76,7 +78,11 @@ def test_queries_have_an_answer_while_the_proxy_that_a_reload_has_replaced_ends(
 def test_instances_of_grafana_start_anew_one_after_the_other_and_every_save_is_taken(stack: Stack) -> None:
     visitors = {f"restarts-{n}": Visitor(stack).administrator() for n in range(ASKING)}
 
+    # On a kept connection whose server has gone HAProxy says nothing and closes it, for clients to ask again, as browsers do.
+    again = Retry(read=1, connect=0, status=0, other=0, redirect=0, allowed_methods=None)
+
     def saving(uid: str, visitor: Visitor) -> Writer:
+        visitor.session.mount("https://", HTTPAdapter(max_retries=again))
         return Writer(lambda number: visitor.save(uid, f"Restarts {number}"), (requests.RequestException,), pause=0.05)
 
     clients = {uid: saving(uid, visitor) for uid, visitor in visitors.items()}
