@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter
+from functools import partial
 
 import pytest
 import requests
@@ -16,15 +17,10 @@ from tests.scenario.stack import Stack, wait_for
 HOSTS = ("mon1", "mon2", "mon3")
 #: Seconds for which reads may fail when an instance dies.
 OBJECTIVE = 3.0
-HEALTHY = "curl -fs http://127.0.0.1:3001/api/health"
 
 
 def killed(stack: Stack, visitor: Visitor, host: str) -> Reader:
     """What a reader saw while the instance on a host died, stayed away for 40 answers, and came back."""
-
-    def back() -> bool:
-        return '"ok"' in stack.run(host, HEALTHY, check=False)
-
     with Reader(visitor) as reader:
         wait_for("reads", lambda: reader.count > 5, 30)
         stack.run(host, "systemctl kill --signal=KILL grafana && systemctl stop grafana")
@@ -33,7 +29,7 @@ def killed(stack: Stack, visitor: Visitor, host: str) -> Reader:
             wait_for("reads without it", lambda: reader.count > before + 40, 60)
         finally:
             stack.run(host, "systemctl start grafana")
-        wait_for(f"the instance on {host}", back, 90)
+        wait_for(f"the instance on {host}", partial(Visitor(stack, host).get, "/api/health"), 90)
     return reader
 
 
