@@ -23,7 +23,7 @@ mount -t tmpfs -o size=$(($(du -sm {DATA} | cut -f 1) + {ROOM}))m tmpfs /run/own
 cp -a {DATA}/. /run/own/
 chown --reference={DATA} /run/own
 chmod --reference={DATA} /run/own
-mount --move /run/own {DATA} 2>/dev/null || {{ mount --bind /run/own {DATA}; umount -l /run/own; }}
+mount --move /run/own {DATA}
 rmdir /run/own
 systemctl start {PATRONI}"""
 #: What lies below is from before: it begins anew, as a copy of the leader.
