@@ -411,6 +411,7 @@ COMPONENTS: dict[str, Component] = {
             metrics=("rest", "/metrics"),
             minimum=2,
             stateful=True,
+            helpers=("patroni-room.service",),
             intrudes=True,
             data="/var/lib/postgresql",
             config="/etc/monitoring-ha/patroni",

@@ -10,7 +10,8 @@ from tests.scenario.stack import Stack
 THRESHOLDS = {
     "prometheus.": 2.0,
     "prometheus-postgres-exporter": 2.5,
-    "patroni": 2.5,
+    "patroni.": 2.5,
+    "patroni-room": 2.5,
     "etcd": 2.5,
     "node_exporter": 2.0,
     "alertmanager": 2.0,
@@ -24,10 +25,10 @@ THRESHOLDS = {
     "keepalived": 3.5,
 }
 #: What runs only where dashboards and their database are part of the scenario.
-WITH_DASHBOARDS = {"prometheus-postgres-exporter", "patroni", "etcd", "grafana.", "grafana-tls"}
+WITH_DASHBOARDS = {"prometheus-postgres-exporter", "patroni.", "patroni-room", "etcd", "grafana.", "grafana-tls"}
 
 #: What decides who serves, or passes on what is served; and what may keep a host's processors busy.
-URGENT = ("etcd", "patroni", "haproxy", "keepalived", "monitoring-ha-proxy", "grafana-tls", "garage-tls")
+URGENT = ("etcd", "patroni", "patroni-room", "haproxy", "keepalived", "monitoring-ha-proxy", "grafana-tls", "garage-tls")
 PATIENT = ("thanos-query", "thanos-query-frontend", "grafana", "garage", "alertmanager")
 
 

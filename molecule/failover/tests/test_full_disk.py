@@ -1,4 +1,4 @@
-"""The database's leader finds its disk full. Test hosts have no disks of their own for data, so it gets one here."""
+"""The database's leader finds its disk full."""
 
 from __future__ import annotations
 
@@ -9,47 +9,36 @@ import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 
 from tests.scenario import drills, sql
+from tests.scenario.own_disk import own_disk
 from tests.scenario.stack import Stack, wait_for
 
 REPEAT = int(os.environ.get("MONITORING_HA_DRILL_REPEAT", "1"))
-PATRONI = COMPONENTS["postgresql"].unit
-DATA = COMPONENTS["postgresql"].data
-#: MiB that are left to PostgreSQL beside what it has.
-ROOM = 128
-MOVED = f"""set -e
-systemctl stop {PATRONI}
-mkdir /run/own
-mount -t tmpfs -o size=$(($(du -sm {DATA} | cut -f 1) + {ROOM}))m tmpfs /run/own
-cp -a {DATA}/. /run/own/
-chown --reference={DATA} /run/own
-chmod --reference={DATA} /run/own
-mount --move /run/own {DATA}
-rmdir /run/own
-systemctl start {PATRONI}"""
-#: What lies below is from before: it begins anew, as a copy of the leader.
-MOVED_BACK = f"""systemctl stop {PATRONI}
-umount -l {DATA}
-rm -rf {DATA}/*/patroni
-systemctl start {PATRONI}"""
+POSTGRESQL = COMPONENTS["postgresql"]
+
+
+def leads(stack: Stack, host: str) -> None:
+    """Let a member lead, once all of them may."""
+    wait_for("a database", lambda: sql.healthy(stack), 180)
+    if sql.leader(stack) != host:
+        stack.run(host, f"patronictl -c {sql.CONFIG} switchover --force --candidate {host}")
+    wait_for(f"{host} leads", lambda: sql.healthy(stack) and sql.leader(stack) == host, 60)
 
 
 @pytest.fixture
-def own_disk(stack: Stack) -> Iterator[str]:
-    """A member that leads, and whose data are a file system of their own."""
+def host(stack: Stack) -> Iterator[str]:
+    """A member whose data are a file system of their own."""
     wait_for("a database", lambda: sql.healthy(stack), 180)
-    host = next(str(member["Member"]) for member in sql.members(stack) if member["Role"] != "Leader")
-    try:
-        stack.run(host, MOVED)
-        wait_for("a database", lambda: sql.healthy(stack), 180)
-        stack.run(host, f"patronictl -c {sql.CONFIG} switchover --force --candidate {host}")
-        wait_for(f"{host} leads", lambda: sql.healthy(stack) and sql.leader(stack) == host, 60)
-        yield host
-    finally:
-        stack.run(host, MOVED_BACK)
-        wait_for("a database", lambda: sql.healthy(stack), 180)
+    found = next(str(member["Member"]) for member in sql.members(stack) if member["Role"] != "Leader")
+    # What it had before begins anew, as a copy of the leader.
+    with own_disk(stack, found, POSTGRESQL, back=f"rm -rf {POSTGRESQL.data}/*/patroni"):
+        yield found
+    wait_for("a database", lambda: sql.healthy(stack), 180)
 
 
-def test_a_leader_whose_disk_is_full(own_disk: str) -> None:
-    found = drills.drill("leader_disk_full", report="full-disk-report", count=REPEAT, drill_repeat=REPEAT)
-    print(drills.account(found.results))
-    assert [(its["state"], its["hosts"]) for its in found.results] == [("passed", [own_disk])] * REPEAT, drills.account(found.results)
+def test_a_leader_whose_disk_is_full_hands_over(stack: Stack, host: str) -> None:
+    for number in range(REPEAT):
+        leads(stack, host)
+        found = drills.drill("leader_disk_full", report=f"full-disk-report-{number}")
+        print(drills.account(found.results))
+        assert (found.only["state"], found.only["hosts"]) == ("passed", [host]), drills.account(found.results)
+        assert sql.leader(stack) not in ("", host)
