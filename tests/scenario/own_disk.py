@@ -10,7 +10,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import Com
 from tests.scenario.stack import Stack
 
 #: MiB that are left beside what is there.
-ROOM = 512
+ROOM = 1024
 
 
 @contextlib.contextmanager
