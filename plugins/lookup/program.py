@@ -33,6 +33,7 @@ _raw:
   elements: dict
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,21 @@ from ansible_collections.monitoring.ha.plugins.module_utils import https
 LIBRARY, NAMES = Path(https.__file__).parent, https.__name__.split(".")[:-1]
 
 
+def files(names: Sequence[str]) -> list[dict[str, str]]:
+    """Entries for the modules, and for the package that they are in. AnsibleLookupError for a module that there is not."""
+    found = [{"path": f"lib/{NAMES[0]}/__init__.py", "content": ""}]
+    for name in names:
+        source = LIBRARY / f"{name}.py"
+        if not source.is_file():
+            raise AnsibleLookupError(f"program: the collection has no module {name!r}")
+        found.append({"path": "/".join(["lib", *NAMES, source.name]), "src": str(source)})
+    return found
+
+
 class LookupModule(LookupBase):
     """``query('monitoring.ha.program', 'https', 'galera')``."""
 
     def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, str]]:
         """One entry a file."""
         self.set_options(var_options=variables, direct=kwargs)
-        found = [{"path": f"lib/{NAMES[0]}/__init__.py", "content": ""}]
-        for name in terms:
-            source = LIBRARY / f"{name}.py"
-            if not source.is_file():
-                raise AnsibleLookupError(f"program: the collection has no module {name!r}")
-            found.append({"path": "/".join(["lib", *NAMES, source.name]), "src": str(source)})
-        return found
+        return files(terms)
