@@ -22,8 +22,6 @@ from typing import Any, Literal
 NOBODY = "00000000-0000-0000-0000-000000000000"
 #: Looks in a row at which the writer did not answer as such, before somebody else takes its place.
 DEAF = 4
-#: Looks in a row for which a member without room leaves the place to others.
-PATIENCE = 6
 #: Seconds for which members that have each other but no majority are left to Galera, which brings them together by itself
 #: when the network is back. Its own patience with a member (``evs.inactive_timeout``) is shorter.
 STRANDED = 20.0
@@ -208,14 +206,11 @@ class Look:
 Seat = Literal["write", "claim", "resign", "leave"]
 
 
-def seat(
-    me: str, look: Look, *, deaf: int = 0, vacant: int = 0, donor_writes: bool = False, full: bool = False, handed: bool = False
-) -> tuple[Seat, str]:
+def seat(me: str, look: Look, *, deaf: int = 0, donor_writes: bool = False) -> tuple[Seat, str]:
     """(what to do about the writer's place, why this member takes no traffic; empty when it does).
 
-    deaf: questions in a row at which the recorded writer did not answer as such. vacant: looks in a row at which none was recorded
-    who is there. donor_writes: a writer that gives a copy goes on. full: it has no room on its disk, so that others come first.
-    handed: it has let them come first already.
+    deaf: looks in a row at which the recorded writer did not answer as such. donor_writes: a writer that
+    gives a copy goes on.
     """
     if not look.primary:
         return "leave", "no majority"
@@ -225,13 +220,11 @@ def seat(
     elif look.local != SYNCED and not (look.local == DONOR and donor_writes and look.writer == me):
         trouble = "gives a copy, or was taken out by hand" if look.local == DONOR else "not in step yet"
     if look.writer == me:
-        trouble = trouble or ("no room on the disk of its data" if full and not handed else "")
         return ("resign", trouble) if trouble else ("write", "")
     if trouble:
         return "leave", trouble
-    patience = PATIENCE if full else 0
     if look.writer not in look.component:
-        return "claim" if vacant >= patience else "leave", f"{look.writer or 'nobody'} writes no more"
-    if deaf >= DEAF + patience:
+        return "claim", f"{look.writer or 'nobody'} writes no more"
+    if deaf >= DEAF:
         return "claim", f"{look.writer} does not answer as the writer"
     return "leave", f"{look.writer} writes"

@@ -26,7 +26,6 @@ from typing import Any, cast
 from ansible_collections.monitoring.ha.plugins.module_utils import galera, galera_disk, galera_sql
 from ansible_collections.monitoring.ha.plugins.module_utils.galera import Look, Member, Position
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered, split
-from ansible_collections.monitoring.ha.plugins.module_utils.room import MIB, Room
 
 #: Seconds between two looks, and after which a look counts no more.
 LOOK, STALE = 0.5, 3.0
@@ -46,7 +45,7 @@ class Config:
     """The file that the role writes.
 
     members: name → ``address:port`` of the daemon. clients: ``address:port`` at which clients come → name.
-    server: command of the server. user: as whom the daemon comes to it. least_room: bytes below which the disk of the data is full.
+    server: command of the server. user: as whom the daemon comes to it.
     """
 
     name: str
@@ -58,7 +57,6 @@ class Config:
     server: Sequence[str]
     user: str
     donor_writes: bool
-    least_room: int
 
     @classmethod
     def of(cls, path: str) -> Config:
@@ -66,9 +64,9 @@ class Config:
             its = json.load(file)
         identity = Client("", 0, its["ca"], its["certificate"], its["key"], timeout=ANSWER)
         places = galera_disk.Places(its["data"], its["run"])
-        names = ("name", "members", "clients", "socket", "server", "user", "donor_writes")
-        given = {name: its[name] for name in names}
-        return cls(identity=identity, places=places, least_room=int(its["least_room"]) * MIB, **given)
+        return cls(
+            its["name"], its["members"], its["clients"], identity, its["socket"], places, its["server"], its["user"], its["donor_writes"]
+        )
 
     def client(self, name: str) -> Client:
         return self.identity.at(self.members[name])
@@ -124,8 +122,7 @@ class Watch:
     def __init__(self, config: Config, server: galera_sql.Server) -> None:
         self.config, self.server = config, server
         self.seen = Seen(Member(config.name, "silent"), None, "nothing seen yet", 0.0)
-        self.room = Room(config.places.data, config.least_room)
-        self.deaf = self.vacant = 0
+        self.deaf = 0
         self._stranded = 0.0
 
     def step(self) -> None:
@@ -143,15 +140,11 @@ class Watch:
             say(f"{self.seen.member}: {self.seen.why or 'it writes'}")
 
     def _judged(self, look: Look, position: Position) -> Seen:
-        name, full = self.config.name, self.room.full()
-        self.vacant = self.vacant + 1 if look.primary and look.writer not in look.component else 0
-        patience = {"deaf": self.deaf, "vacant": self.vacant}
-        deed, why = galera.seat(name, look, **patience, donor_writes=self.config.donor_writes, full=full, handed=self.room.handed)
+        name = self.config.name
+        deed, why = galera.seat(name, look, deaf=self.deaf, donor_writes=self.config.donor_writes)
         if deed in ("claim", "resign"):
             with contextlib.suppress(galera_sql.SqlError):
-                done = self.server.seat(name if deed == "claim" else "", look.writer)
-                # One that takes the place nevertheless has let the others come first.
-                self.room.handed = self.room.handed or (done and full)
+                self.server.seat(name if deed == "claim" else "", look.writer)
             self.deaf = 0
         state: galera.State = "primary" if look.primary else "stranded"
         member = Member(name, state, position, synced=look.synced, writer=deed == "write")

@@ -1,6 +1,6 @@
 # Copyright (c) monitoring.ha contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether a member of a database has room to write, and has handed over what it did because it had none."""
+"""Whether a member of a database has room to write, and has handed over because it had none."""
 
 from __future__ import annotations
 

@@ -18,7 +18,6 @@ from ansible_collections.monitoring.ha.plugins.module_utils import galera, galer
 from ansible_collections.monitoring.ha.plugins.module_utils.galera import Look, Member, Position
 from ansible_collections.monitoring.ha.plugins.module_utils.galera_member import Config, Service, Watch
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
-from ansible_collections.monitoring.ha.plugins.module_utils.room import Room
 
 from tests.unit import identities
 from tests.unit.servers import free_port
@@ -63,7 +62,7 @@ def config(tmp_path: Path, site: identities.Site) -> Config:
     certificate, key = site.files("server")
     members = {name: f"127.0.0.1:{free_port()}" for name in "abc"}
     places = galera_disk.Places(str(tmp_path / "data"), str(tmp_path / "run"))
-    return Config("a", members, {}, Client("", 0, site.ca, certificate, key, timeout=1), "/nonexistent", places, [], "mysql", False, 0)
+    return Config("a", members, {}, Client("", 0, site.ca, certificate, key, timeout=1), "/nonexistent", places, [], "mysql", False)
 
 
 @pytest.fixture
@@ -225,67 +224,6 @@ def test_a_server_that_never_comes_back_to_the_others_begins_anew(
     assert (code == -signal.SIGKILL) is ends
 
 
-class Full(Room):
-    """A disk, as full as a test wants it."""
-
-    is_full = True
-
-    def full(self) -> bool:
-        self.handed = self.handed and self.is_full
-        return self.is_full
-
-
-def test_a_writer_whose_disk_is_full_leaves_its_place_to_others(config: Config) -> None:
-    row = {"writer": "a"}
-    one, other = Watch(config, Server(row)), Watch(replace(config, name="b"), Server(row))
-    one.room = Full("", 0)
-    one.step()
-    assert row["writer"] == "" and "no room" in one.seen.why and not one.seen.member.writer
-    one.step()
-    assert row["writer"] == ""
-    for _ in range(2):
-        other.step()
-        one.step()
-    assert row["writer"] == "b" and other.seen.member.writer and not one.seen.member.writer
-
-
-def test_where_nobody_has_room_the_place_does_not_go_round(config: Config) -> None:
-    row = {"writer": "a"}
-    watches = [Watch(replace(config, name=name), Server(row)) for name in "abc"]
-    for watch in watches:
-        watch.room = Full("", 0)
-    seen = []
-    for _ in range(10 * galera.PATIENCE):
-        for watch in watches:
-            watch.step()
-        seen.append(row["writer"])
-    assert 0 < seen.count("") <= galera.PATIENCE
-    assert len(set(seen[galera.PATIENCE + 1 :])) == 1 and sum(watch.seen.member.writer for watch in watches) == 1
-
-
-def test_one_that_has_had_room_again_hands_over_again(watch: Watch) -> None:
-    row = server(watch).row
-    row["writer"] = "a"
-    watch.room = Full("", 0)
-    watch.step()
-    assert row["writer"] == ""
-    row["writer"] = "a"
-    watch.step()
-    assert watch.seen.member.writer
-    watch.room.is_full = False
-    watch.step()
-    watch.room.is_full = True
-    watch.step()
-    assert row["writer"] == ""
-
-
-def test_a_full_one_waits_longer_for_a_writer_that_nobody_hears(config: Config) -> None:
-    watch = Watch(hearing(config), Server({"writer": "b"}))
-    watch.room = Full("", 0)
-    assert listened(watch, galera.DEAF + galera.PATIENCE - 1) == "b"
-    assert listened(watch, 1) == "a"
-
-
 def test_of_two_that_claim_one_gets_the_place(config: Config) -> None:
     row = {"writer": "c"}
     one, other = Watch(config, Server(row, "ab")), Watch(replace(config, name="b"), Server(row, "ab"))
@@ -376,17 +314,7 @@ def test_it_does_not_start_with_data_of_another_cluster(config: Config, monkeypa
 
 def test_the_configuration_that_the_role_writes_is_read(tmp_path: Path) -> None:
     its: dict[str, Any] = {"name": "a", "members": {"a": "[::1]:9105"}, "clients": {"[::1]:3306": "a"}, "socket": "/s", "server": ["x"]}
-    its |= {
-        "ca": "ca",
-        "certificate": "c",
-        "key": "k",
-        "data": "/d",
-        "run": "/r",
-        "user": "mysql",
-        "donor_writes": True,
-        "least_room": "256",
-    }
+    its |= {"ca": "ca", "certificate": "c", "key": "k", "data": "/d", "run": "/r", "user": "mysql", "donor_writes": True}
     (tmp_path / "config.json").write_text(json.dumps(its), encoding="utf-8")
     found = Config.of(str(tmp_path / "config.json"))
     assert (found.client("a").address, found.client("a").port, found.donor_writes) == ("::1", 9105, True)
-    assert (found.places.data, found.least_room) == ("/d", 256 * 1024 * 1024)
