@@ -42,7 +42,8 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.monitoring.ha.plugins.module_utils import https
 
 #: Where the modules are, and by which names they know each other; any of them tells.
-LIBRARY, NAMES = Path(https.__file__).parent, https.__name__.split(".")[:-1]
+LIBRARY = Path(https.__file__).parent
+NAMES = https.__name__.split(".")[:-1]
 
 
 def files(names: Sequence[str]) -> list[dict[str, str]]:
