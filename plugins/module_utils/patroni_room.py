@@ -7,18 +7,45 @@ Patroni lets a member lead for as long as its PostgreSQL runs, also when that ha
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import time
+from dataclasses import dataclass
 
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered
 from ansible_collections.monitoring.ha.plugins.module_utils.patroni import Cluster, PatroniError
-from ansible_collections.monitoring.ha.plugins.module_utils.room import MIB, Room
 
 #: Seconds between two looks, after an attempt that failed, for an answer, and for a switch-over.
 LOOK, AGAIN, ANSWER, SWITCH = 1.0, 5.0, 3.0, 60.0
 #: PostgreSQL's log may have a disk of its own.
-LOGS = ("pg_wal",)
+LOG = "pg_wal"
+MIB = 1024 * 1024
+
+
+@dataclass
+class Room:
+    """A member's. data: PostgreSQL's directory. least: bytes below which the disk counts as full.
+
+    handed: it has handed over, and has not had twice that much since. Whoever has done so keeps what comes back: where nobody has
+    room, it must not go round.
+    """
+
+    data: str
+    least: int
+    handed: bool = False
+
+    def full(self) -> bool:
+        """One look. A directory that is not there yet has room."""
+        left = float("inf")
+        for path in (self.data, os.path.join(self.data, LOG)):
+            with contextlib.suppress(FileNotFoundError):
+                its = os.statvfs(path)
+                left = min(left, its.f_bavail * its.f_frsize)
+        if left >= 2 * self.least:
+            self.handed = False
+        return left < self.least
 
 
 class Watch:
@@ -33,7 +60,7 @@ class Watch:
         """By the file that the role writes."""
         with open(path, encoding="utf-8") as file:
             its = json.load(file)
-        return cls(its["name"], Cluster.of(its), Room(its["data"], int(its["least_room"]) * MIB, LOGS))
+        return cls(its["name"], Cluster.of(its), Room(its["data"], int(its["least_room"]) * MIB))
 
     def leads(self) -> bool:
         return self.cluster.client(self.name, ANSWER).request("GET", "/primary")[0] == 200
@@ -47,6 +74,8 @@ class Watch:
             return LOOK
         self.cluster.change(self.name, "POST", "/switchover", {"leader": self.name}, SWITCH)
         self.room.handed = True
+        # Each time that it happens, however long ago the last one was.
+        self._said = ""
         self.say("no room on the disk of its data: it has handed the lead over")
         return LOOK
 

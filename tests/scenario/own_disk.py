@@ -14,7 +14,7 @@ ROOM = 1024
 
 
 @contextlib.contextmanager
-def own_disk(stack: Stack, host: str, component: Component, *, back: str = "true") -> Iterator[None]:
+def own_disk(stack: Stack, host: str, component: Component, back: str) -> Iterator[None]:
     """For as long as the block runs. back: what is done to the data of before, which have seen nothing since, before it goes on there."""
     unit, data = component.unit, component.data
     moved = f"""set -e

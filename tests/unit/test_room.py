@@ -86,13 +86,17 @@ def test_a_standby_without_room_asks_for_nothing(pki: identities.Site, tmp_path:
         assert server.paths == ["/primary"]
 
 
-def test_the_lead_does_not_go_round_where_nobody_has_room(pki: identities.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lead_does_not_go_round_where_nobody_has_room(
+    pki: identities.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A member hands over once, and again only after it has had room: clearly more than too little."""
     with watching(pki, tmp_path, Patroni()) as (watch, server):
         for left, times in ((0, 1), (0, 1), (LEAST + 1, 1), (0, 1), (2 * LEAST, 1), (0, 2)):
             disks(monkeypatch, data=left)
             watch.safely()
             assert len(switched(server)) == times, left
+    # Each time is told.
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_one_that_nobody_may_follow_is_asked_again_and_said_once(

@@ -30,7 +30,7 @@ def host(stack: Stack) -> Iterator[str]:
     wait_for("a database", lambda: sql.healthy(stack), 180)
     found = next(str(member["Member"]) for member in sql.members(stack) if member["Role"] != "Leader")
     # What it had before begins anew, as a copy of the leader.
-    with own_disk(stack, found, POSTGRESQL, back=f"rm -rf {POSTGRESQL.data}/*/patroni"):
+    with own_disk(stack, found, POSTGRESQL, f"rm -rf {POSTGRESQL.data}/*/patroni"):
         yield found
     wait_for("a database", lambda: sql.healthy(stack), 180)
 
