@@ -54,3 +54,12 @@ def test_units_are_confined(stack: Stack, host: str) -> None:
 def test_who_decides_has_processors_first(stack: Stack, host: str) -> None:
     usual = share(stack, host, "node_exporter")
     assert {unit: share(stack, host, unit) / usual for unit in (*URGENT, *PATIENT)} == dict.fromkeys(URGENT, 10) | dict.fromkeys(PATIENT, 1)
+
+
+def test_nobody_takes_the_memory_of_a_postgresql_that_outlives_its_patroni(stack: Stack) -> None:
+    """systemd removes what a user shares in memory when the last of its units ends, if that is one which says so."""
+    listed = "systemctl list-units --plain --no-legend --state=active --type=service | cut -d' ' -f1"
+    units = stack.run("mon1", f"systemctl show --property=Id,User,RemoveIPC $({listed})").strip().split("\n\n")
+    shown = [dict(line.split("=", 1) for line in unit.splitlines()) for unit in units]
+    kept = {its["Id"]: its["RemoveIPC"] for its in shown if its.get("User") == "postgres"}
+    assert kept == {"patroni.service": "no", "patroni-room.service": "no"}
