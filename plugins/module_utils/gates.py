@@ -265,7 +265,10 @@ def mysqld_exporter(question: Question) -> list[str]:
 
 
 def load_balancer(question: Question) -> list[str]:
-    """Answers; with ``backends``, every published service has a healthy member, and every member is healthy that is meant to be."""
+    """Answers; with ``backends``, every published service has a healthy member, and every member is healthy that is meant to be.
+
+    Beside a member stands what its last check came to, in HAProxy's words; L7OK: it answers again, and has to do so a few times.
+    """
     text = question.client.text("/metrics")
     missing = []
     if not metric(text, "haproxy_process_nbproc") and not metric(text, "haproxy_process_start_time_seconds"):
@@ -273,7 +276,10 @@ def load_balancer(question: Question) -> list[str]:
     if question.expect.get("backends"):
         servers = re.findall(r'^haproxy_server_status{proxy="(.*?)",server="(.*?)",state="UP"} ([01])', text, re.MULTILINE)
         up = {backend for backend, _server, state in servers if state == "1"}
-        down = [f"{server} of {backend}" for backend, server, state in servers if state == "0" and backend not in PARTIAL & up]
+        checks = re.findall(r'^haproxy_server_check_status{proxy="(.*?)",server="(.*?)",state="(.*?)"} 1', text, re.MULTILINE)
+        came_to = {(backend, server): f" ({state})" for backend, server, state in checks}
+        away = [(backend, server) for backend, server, state in servers if state == "0" and backend not in PARTIAL & up]
+        down = [f"{server} of {backend}{came_to.get((backend, server), '')}" for backend, server in away]
         if down:
             missing.append(f"{len(down)} members are out of rotation: {'; '.join(sorted(down)[:4])}")
     return missing

@@ -148,8 +148,11 @@ def stores(**errors: str) -> dict[str, str]:
     return {"/-/ready": "ok", "/api/v1/stores": data({"sidecar": found, "store": None})}
 
 
-def haproxy(down: int) -> str:
+def haproxy(down: int, **checks: str) -> str:
     members = [f'haproxy_server_status{{proxy="b",server="m{n}",state="UP"}} {int(n >= down)}\n' for n in range(3)]
+    for name, check in checks.items():
+        status = 'haproxy_server_check_status{proxy="b",server="%s",state="%s"} %d\n'
+        members += [status % (name, state, state == check) for state in ("L7OK", "L7TOUT")]
     return "haproxy_process_start_time_seconds 1\n" + "".join(members)
 
 
@@ -186,6 +189,7 @@ CASES: list[tuple[str, dict[str, str], dict[str, Any], str]] = [
     ("object_store", {"/metrics": ""}, {}, "404"),
     ("load_balancer", {"/metrics": haproxy(0)}, {"backends": True}, ""),
     ("load_balancer", {"/metrics": haproxy(2)}, {"backends": True}, "2 members are out of rotation: m0 of b; m1 of b"),
+    ("load_balancer", {"/metrics": haproxy(2, m0="L7TOUT", m1="L7OK", m2="L7OK")}, {"backends": True}, "m0 of b (L7TOUT); m1 of b (L7OK)"),
     ("load_balancer", {"/metrics": haproxy(2)}, {}, ""),
     ("load_balancer", {"/metrics": "x 1\n"}, {}, "without metrics"),
     ("proxy", {"/metrics": haproxy(0)}, {}, ""),

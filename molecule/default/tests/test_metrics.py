@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
+from ansible_collections.monitoring.ha.plugins.module_utils.https import metric
+
 from tests.scenario.stack import SCRAPE_INTERVAL, Stack, wait_for
 
 
@@ -36,3 +39,18 @@ def test_data_are_fresh(stack: Stack) -> None:
     newest = stack.query('max(timestamp(up{job="node_exporter"}))')
     age = time.time() - float(newest[0]["value"][1])
     assert age < 2 * SCRAPE_INTERVAL
+
+
+def test_the_checks_of_a_query_frontend_leave_it_the_connections_to_its_engine(stack: Stack) -> None:
+    """A check that asks for the end of its connection would end one that queries share, several times a second, and some of those."""
+
+    def opened(address: str) -> float:
+        answer = stack.member.get(f"https://{address}:{COMPONENTS['proxy'].ports['http'].number}/metrics", timeout=5)
+        (count,) = metric(answer.text, "haproxy_frontend_connections_total", proxy="query_engine")
+        return count
+
+    before = {host: opened(address) for host, address in stack.hosts.items()}
+    # Each is asked by every load balancer and every proxy once a second.
+    time.sleep(10)
+    more = {host: opened(address) - before[host] for host, address in stack.hosts.items()}
+    assert all(count <= 3 for count in more.values()), more

@@ -1,4 +1,4 @@
-"""A reload costs nothing, now or when what it has replaced comes to its end; a restart of Grafana costs nobody a save."""
+"""A reload costs nothing, now or when what it has replaced ends; nor does a query engine that goes. Grafana's restart costs no save."""
 
 from __future__ import annotations
 
@@ -72,6 +72,28 @@ def test_queries_have_an_answer_while_the_proxy_that_a_reload_has_replaced_ends(
     for (then, before), (now, after) in itertools.pairwise(looks):
         assert len(before - after) <= 1 + (now - then) / APART, (now - then, before, after)
     print(f"\n{sum(len(client.acknowledged) for client in clients)} queries while a proxy was replaced")
+    assert [client.errors for client in clients] == [[]] * ASKING
+
+
+def test_engines_start_anew_or_die_one_after_the_other_and_every_query_has_its_answer(stack: Stack) -> None:
+    """The frontend beside one answers what it had under way there with an error, and the load balancer asks another."""
+
+    def ask(_number: int) -> None:
+        assert len(stack.query('up{job="node_exporter"}', timeout=10)) == len(stack.hosts)
+
+    clients = [Writer(ask, (requests.RequestException, AssertionError), pause=0) for _ in range(ASKING)]
+    with contextlib.ExitStack() as all_of_them:
+        for client in clients:
+            all_of_them.enter_context(writing(client, lead=0.5))
+        for how, (host, address) in zip(itertools.cycle(("restart", "kill --signal=KILL")), stack.hosts.items(), strict=False):
+            stack.run(host, f"systemctl {how} thanos-query.service")
+            url = f"https://{address}:{COMPONENTS['thanos_query'].ports['http'].number}/-/ready"
+            wait_for(f"the engine on {host}", partial(stack.member.get, url, timeout=5), 60)
+            # Until it knows every store again, and the load balancers have its frontend.
+            clients[0].until_written(60, least=12)
+            for client in clients[1:]:
+                client.until_written(60)
+    print(f"\n{sum(len(client.acknowledged) for client in clients)} queries while every engine started anew or died")
     assert [client.errors for client in clients] == [[]] * ASKING
 
 
