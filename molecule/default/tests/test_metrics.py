@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 
 from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
@@ -54,3 +56,17 @@ def test_the_checks_of_a_query_frontend_leave_it_the_connections_to_its_engine(s
     time.sleep(10)
     more = {host: opened(address) - before[host] for host, address in stack.hosts.items()}
     assert all(count <= 3 for count in more.values()), more
+
+
+def test_queries_of_a_frontend_do_not_all_share_one_connection(stack: Stack) -> None:
+    """A client that asks for the end of its own would end it for all."""
+    context = ssl.create_default_context(cafile=stack.endpoints["ca"])
+    context.load_cert_chain(stack.endpoints["client"]["certificate"], stack.endpoints["client"]["key"])
+    context.check_hostname = False
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    spoken = {}
+    for host, address in stack.hosts.items():
+        authority = (address, COMPONENTS["thanos_query"].ports["http"].number)
+        with socket.create_connection(authority, timeout=5) as plain, context.wrap_socket(plain) as made:
+            spoken[host] = made.selected_alpn_protocol()
+    assert spoken == dict.fromkeys(stack.hosts, "http/1.1")
