@@ -69,4 +69,4 @@ def test_queries_of_a_frontend_do_not_all_share_one_connection(stack: Stack) -> 
         authority = (address, COMPONENTS["thanos_query"].ports["http"].number)
         with socket.create_connection(authority, timeout=5) as plain, context.wrap_socket(plain) as made:
             spoken[host] = made.selected_alpn_protocol()
-    assert spoken == dict.fromkeys(stack.hosts, "http/1.1")
+    assert "h2" not in spoken.values(), spoken
