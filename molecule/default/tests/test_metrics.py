@@ -44,7 +44,7 @@ def test_data_are_fresh(stack: Stack) -> None:
 
 
 def test_the_checks_of_a_query_frontend_leave_it_the_connections_to_its_engine(stack: Stack) -> None:
-    """A check that asks for the end of its connection would end one that queries share, several times a second, and some of those."""
+    """A check that asks for the end of its connection would end one that queries share, several times a second, and fail some."""
 
     def opened(address: str) -> float:
         answer = stack.member.get(f"https://{address}:{COMPONENTS['proxy'].ports['http'].number}/metrics", timeout=5)

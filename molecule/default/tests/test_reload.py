@@ -19,6 +19,7 @@ from tests.scenario.stack import Stack, wait_for
 
 #: As many at a time that there is one at every moment.
 ASKING = 4
+ENGINE = COMPONENTS["thanos_query"].ports["http"].number
 STORES = ("thanos_sidecar", "thanos_store")
 #: Connections to stores are let go at least so many seconds apart, with all others that a proxy has.
 APART = 0.4
@@ -27,7 +28,7 @@ APART = 0.4
 def test_queries_have_an_answer_while_the_proxy_that_a_reload_has_replaced_ends(stack: Stack) -> None:
     """It has the connections of the query engine on its host to every store."""
     host, address = next(iter(stack.hosts.items()))
-    url = f"https://{address}:{COMPONENTS['thanos_query'].ports['http'].number}/api/v1/query"
+    url = f"https://{address}:{ENGINE}/api/v1/query"
 
     def asking(session: requests.Session) -> Callable[[int], None]:
         session.trust_env, session.verify, session.cert = False, stack.member.verify, stack.member.cert
@@ -90,8 +91,7 @@ def test_engines_start_anew_or_die_one_after_the_other_and_no_query_fails(stack:
             all_of_them.enter_context(writing(client, lead=0.5))
         for how, (host, address) in zip(itertools.cycle(("restart", "kill --signal=KILL")), stack.hosts.items(), strict=False):
             stack.run(host, f"systemctl {how} thanos-query.service")
-            url = f"https://{address}:{COMPONENTS['thanos_query'].ports['http'].number}/-/ready"
-            wait_for(f"the engine on {host}", partial(stack.member.get, url, timeout=5), 60)
+            wait_for(f"the engine on {host}", partial(stack.member.get, f"https://{address}:{ENGINE}/-/ready", timeout=5), 60)
             # Until it knows every store again, and the load balancers have its frontend.
             clients[0].until_written(60, least=12)
             for client in clients[1:]:
