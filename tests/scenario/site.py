@@ -66,3 +66,10 @@ def play(
                 if result.get("failed") or result.get("unreachable"):
                     failures.append(str(result.get("msg", result)))
     return Played(done.returncode, changed, failures, done.stdout + done.stderr)
+
+
+def ran(name: str = "site", *arguments: str, **options: Any) -> Played:
+    """Like ``play``, of a run that has to come to a good end; AssertionError with what failed otherwise."""
+    done = play(name, *arguments, **options)
+    assert done.code == 0, "\n".join(done.failures) or done.output[-4000:]
+    return done

@@ -18,7 +18,7 @@ import pytest
 
 from tests import git_servers
 from tests.scenario.grafana import Visitor
-from tests.scenario.site import Played, play
+from tests.scenario.site import Played, play, ran
 from tests.scenario.stack import Stack, wait_for
 from tests.unit import identities
 
@@ -63,20 +63,15 @@ class Site:
 
     def configure(self, **more: Any) -> Played:
         """Plays the part of the site that is about backups."""
-        done = play("site", "--tags", "backup", variables={**self.variables, **more})
-        assert done.code == 0, done.output
-        return done
+        return ran("site", "--tags", "backup", variables={**self.variables, **more})
 
     def backup(self) -> str:
         """Backs up now; the commit."""
-        done = play("backup", variables=self.variables)
-        assert done.code == 0, done.output
+        ran("backup", variables=self.variables)
         return git(self.https, "rev-parse", "main")
 
     def restore(self, **variables: Any) -> Played:
-        done = play("restore", variables={**self.variables, **variables})
-        assert done.code == 0, done.output
-        return done
+        return ran("restore", variables={**self.variables, **variables})
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +92,7 @@ def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         found.variables = {"backup_schedule": NEVER, "backup_remotes": remotes}
         found.configure()
         yield found
-    done = play("site", "--tags", "backup")
-    assert done.code == 0, done.output
+    ran("site", "--tags", "backup")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import requests
 
 from tests.scenario import galera, numbered
 from tests.scenario.grafana import Visitor
-from tests.scenario.site import play
+from tests.scenario.site import ran
 from tests.scenario.stack import Stack, wait_for
 
 HOSTS = ("mon1", "mon2", "mon3")
@@ -250,8 +250,7 @@ def test_all_hosts_are_shut_down_one_after_the_other_and_started_the_other_way_r
 def test_the_site_starts_a_cluster_that_was_shut_down(stack: Stack) -> None:
     for host in HOSTS:
         stack.run(host, "systemctl stop mariadb")
-    done = play("site", "--tags", "data")
-    assert done.code == 0, done.output
+    ran("site", "--tags", "data")
     assert galera.healthy(stack)
 
 
@@ -275,8 +274,7 @@ def test_one_command_begins_when_the_others_are_lost_for_good(stack: Stack) -> N
 def test_the_writer_has_its_turn_last_in_a_roll_out(stack: Stack) -> None:
     old = galera.writer(stack)
     with galera.writing(stack) as writer:
-        done = play("upgrade", variables={"reason": "configuration"})
-        assert done.code == 0, done.output
+        done = ran("upgrade", variables={"reason": "configuration"})
         writer.until_written(60)
     (turns,) = re.findall(r"configuration, one by one: ([\w, ]+)", done.output)[:1]
     assert sorted(turns.split(", ")) == list(HOSTS) and turns.split(", ")[-1] == old

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.scenario.grafana import Visitor
-from tests.scenario.site import play
+from tests.scenario.site import play, ran
 from tests.scenario.stack import Stack
 
 HOSTS = ("mon1", "mon2", "mon3")
@@ -64,13 +64,12 @@ def variables(stack: Stack) -> Iterator[dict[str, Any]]:
     key = stack.run("mon1", f"cat {REPOSITORY}/key.asc")
     own = {"grafana_apt_repository": f"file:{REPOSITORY}", "grafana_apt_suite": "./", "grafana_apt_key": key}
     yield {"grafana_source": "apt", "grafana_version": "12.4.0", **own}
-    assert play("site", "--tags", "dashboards").code == 0
+    ran("site", "--tags", "dashboards")
     assert all(path.startswith("/opt/monitoring-ha/grafana/") for path in programs(stack).values())
 
 
 def test_the_package_runs_and_a_second_run_changes_nothing(stack: Stack, variables: dict[str, Any]) -> None:
-    done = play("site", "--tags", "dashboards", variables=variables)
-    assert done.code == 0, done.output
+    ran("site", "--tags", "dashboards", variables=variables)
     assert set(programs(stack).values()) == {"/usr/share/grafana/bin/grafana"} and packaged(stack) == {"12.4.0"}
     assert {stack.run(host, "systemctl is-enabled grafana-server", check=False).strip() for host in HOSTS} == {"masked"}
     assert Visitor(stack).administrator().get("/api/org")["id"] == 1
@@ -80,8 +79,7 @@ def test_the_package_runs_and_a_second_run_changes_nothing(stack: Stack, variabl
 
 def test_another_version_is_taken_by_one_instance_after_the_other(stack: Stack, variables: dict[str, Any]) -> None:
     starts = {host: stack.run(host, "systemctl show -p InvocationID --value grafana") for host in HOSTS}
-    done = play("site", "--tags", "dashboards", variables={**variables, "grafana_version": "12.4.1"})
-    assert done.code == 0, done.output
+    ran("site", "--tags", "dashboards", variables={**variables, "grafana_version": "12.4.1"})
     assert packaged(stack) == {"12.4.1"}
     assert all(stack.run(host, "systemctl show -p InvocationID --value grafana") != starts[host] for host in HOSTS)
     assert Visitor(stack).administrator().get("/api/org")["id"] == 1

@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from tests.scenario import drills, objects, sql
-from tests.scenario.site import FURTHER_HOSTS, ROOT, play
+from tests.scenario.site import FURTHER_HOSTS, ROOT, play, ran
 from tests.scenario.stack import Stack, wait_for
 
 #: What the loss of the database's leader may cost (docs/failures.md).
@@ -84,12 +84,11 @@ def test_a_fresh_host_takes_the_place_of_the_leaders(stack: Stack) -> None:
     lost = sql.leader(stack)
     with drills.kept("replaced", LOSS):
         stack.container(lost).remove(force=True)
-        assert play("test_hosts").code == 0
+        ran("test_hosts")
         refused = play()
         assert refused.code != 0 and any(f"{lost} is a member of the cluster, but has no data" in line for line in refused.failures)
-        done = play(variables={"ha_removed_hosts": [lost]})
-        assert done.code == 0, done.output
-    assert play("verify").code == 0
+        ran(variables={"ha_removed_hosts": [lost]})
+    ran("verify")
     assert of_etcd(stack) == of_object_store(stack) == set(stack.hosts)
     assert sql.healthy(stack)
     assert objects.round_trip(stack, "replaced", b"all the same") == b"all the same"
@@ -98,12 +97,11 @@ def test_a_fresh_host_takes_the_place_of_the_leaders(stack: Stack) -> None:
 
 def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
     with drills.kept("grown", CHANGE | {"outages": MOVES}):
-        assert play("test_hosts", *MORE).code == 0
-        done = play("site", *MORE)
-        assert done.code == 0, done.output
+        ran("test_hosts", *MORE)
+        ran("site", *MORE)
         assert of_etcd(stack) == of_object_store(stack) == {*stack.hosts, *FURTHER}
         assert of_database(stack) == {*stack.hosts, "mon4"} and sql.healthy(stack)
-        assert play("verify", *MORE).code == 0
+        ran("verify", *MORE)
         assert play("site", *MORE).changed == {}
     # To a member that is named, which takes longer than is promised (docs/postgresql.md): in nobody's sight.
     stack.run("mon1", f"patronictl -c {sql.CONFIG} switchover --candidate mon4 --force")
@@ -113,8 +111,7 @@ def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
         refused = play()
         assert refused.code != 0 and any("mon4, mon5" in line and "ha_removed_hosts" in line for line in refused.failures)
         assert refused.changed == {}
-        done = play("site", *FURTHER_HOSTS, variables={"ha_removed_hosts": FURTHER}, timeout=1800)
-        assert done.code == 0, done.output
+        done = ran("site", *FURTHER_HOSTS, variables={"ha_removed_hosts": FURTHER}, timeout=1800)
         # They can be switched off now: the others have everything.
         assert {host: blocks(stack, host) for host in FURTHER} == dict.fromkeys(FURTHER, 0), done.output
         assert moved(stack)
@@ -128,5 +125,5 @@ def test_a_cluster_grows_and_shrinks(stack: Stack) -> None:
         assert set(play().changed) == set(stack.hosts)
     assert got(stack, contents) == contents
     assert of_etcd(stack) == of_object_store(stack) == set(stack.hosts)
-    assert play("verify").code == 0
+    ran("verify")
     assert play().changed == {}
