@@ -1,0 +1,39 @@
+"""Who was merely slow comes back at once; who was away has to show for a while that it knows everything."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.scenario.stack import Stack, wait_for
+
+#: Who is asked, by whom, in which of their back ends.
+ASKED = {
+    "thanos-query-frontend.service": ("haproxy.service", "query"),
+    "thanos-query.service": ("monitoring-ha-proxy.service", "query_engine"),
+}
+
+
+def said(stack: Stack, host: str, unit: str, since: float, words: str) -> bool:
+    """Whether a unit's journal has the words since a moment, in seconds since 1970."""
+    return words in stack.run(host, f"journalctl --no-pager --output=cat --since=@{since:.0f} --unit={unit}")
+
+
+@pytest.mark.parametrize("unit", ASKED)
+@pytest.mark.parametrize("slow", [True, False], ids=["slow", "away"])
+def test_checks_that_were_late_keep_nobody_out(stack: Stack, unit: str, slow: bool) -> None:
+    by, backend = ASKED[unit]
+    host = list(stack.hosts)[-1]
+    member, begun = f"{backend}/{host}", time.time()
+
+    def everywhere(words: str) -> bool:
+        return all(said(stack, its, by, begun, words) for its in stack.hosts)
+
+    stack.run(host, f"systemctl {'kill --signal=STOP' if slow else 'stop'} {unit}")
+    try:
+        wait_for("it is out", lambda: everywhere(f"Server {member} is DOWN"), 60)
+    finally:
+        stack.run(host, f"systemctl {'kill --signal=CONT' if slow else 'start'} {unit}")
+    wait_for("it is back", lambda: everywhere(f"Server {member} is UP"), 60)
+    assert [its for its in stack.hosts if said(stack, its, by, begun, f"{member} was slow, and is back") is not slow] == []
