@@ -10,10 +10,12 @@ local away = {}
 
 local function look(member, server)
   local its = server:get_stats()
+  -- Who goes by another one's check has none.
+  local check = its.check_status or ""
   local passed = tonumber(its.status:match("^DOWN (%d+)/"))
   if its.status:find("^UP") then
     away[member] = nil
-  elseif its.check_status:find("L4") and not its.check_status:find("L4OK") then
+  elseif check:find("L4") and not check:find("L4OK") then
     away[member] = true
   elseif passed and passed > 1 and not away[member] then
     server:check_force_up()
