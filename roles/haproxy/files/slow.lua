@@ -15,7 +15,7 @@ local function look(member, server)
   local passed = tonumber(its.status:match("^DOWN (%d+)/"))
   if its.status:find("^UP") then
     away[member] = nil
-  elseif check:find("L4") and not check:find("L4OK") then
+  elseif check:find("L4") then
     away[member] = true
   elseif passed and passed > 1 and not away[member] then
     server:check_force_up()
