@@ -53,7 +53,7 @@ class Frontend:
     else. members_only: beginnings of paths for which a password is not enough. together: header whose value keeps a
     client's requests on one member, for as long as that one is there. partial: it is all right that members fail the
     check, as those are not meant to take traffic now. settle: checks in a row that a member which comes back has to pass
-    before it takes traffic, where it answers sooner than it knows everything; two where it was merely slow (slow.lua). title: for people.
+    before it takes traffic, where it answers sooner than it knows everything. title: for people.
     """
 
     name: str
