@@ -53,6 +53,9 @@ _list:
     check_method:
       description: Method of the check.
       type: str
+    check_body:
+      description: What has to be in that answer, a regular expression; empty for nothing.
+      type: str
     one_writer:
       description: Whether only one member takes traffic at a time.
       type: bool
@@ -62,9 +65,6 @@ _list:
     tls:
       description: Whether the proxy speaks TLS, for a client that does not.
       type: bool
-    settle:
-      description: Checks in a row that one has to pass before it is used again; 0 for the usual number.
-      type: int
 """
 
 from typing import Any

@@ -45,15 +45,15 @@ class Frontend:
     number: port on the virtual address. port: name of the members' port. mode: ``http`` or ``tcp``.
     users: people log in with a password (``haproxy_users``); members of the stack with their certificate.
     client_certificate: certificates only. check: path that a healthy member answers with ``check_status``, at the
-    members' port ``check_port``, by default the one that takes the traffic. check_method: ``HEAD`` where a daemon
+    members' port ``check_port``, by default the one that takes the traffic. check_body: what has to be in that
+    answer, a regular expression. check_method: ``HEAD`` where a daemon
     takes it amiss that the check does not read its answer to the end.
     one_writer: only the first healthy member takes traffic. reads: paths whose POST changes nothing, so that
     it may be tried again on another member like a GET. repeatable: further methods that may, as doing it twice is
     doing it once. own_login: the members know their users themselves; guarded is a path that they refuse to anybody
     else. members_only: beginnings of paths for which a password is not enough. together: header whose value keeps a
     client's requests on one member, for as long as that one is there. partial: it is all right that members fail the
-    check, as those are not meant to take traffic now. settle: checks in a row that a member which comes back has to pass
-    before it takes traffic, where it answers sooner than it knows everything. title: for people.
+    check, as those are not meant to take traffic now. title: for people.
     """
 
     name: str
@@ -66,10 +66,10 @@ class Frontend:
     check: str = "/-/ready"
     check_status: str = "200"
     check_port: str = ""
+    check_body: str = ""
     check_method: Literal["GET", "HEAD"] = "GET"
     one_writer: bool = False
     partial: bool = False
-    settle: int = 0
     reads: tuple[str, ...] = ()
     repeatable: tuple[str, ...] = ()
     own_login: bool = False
@@ -93,13 +93,14 @@ class Upstream:
     cut: connections to a member that fails its check are ended, as its clients would wait for one that hangs;
     always where there is one writer, as it may be that no more.
     clients: components on whose hosts it is needed, by default all. tls: the proxy speaks TLS with the host's
-    certificate, for clients that cannot or should not have it. settle: as a front end's.
+    certificate, for clients that cannot or should not have it. check_body: as a front end's.
     """
 
     name: str
     port: str
     check: tuple[str, str]
     check_method: Literal["GET", "HEAD"] = "GET"
+    check_body: str = ""
     each: bool = False
     leaving: bool = False
     near: bool = True
@@ -107,7 +108,6 @@ class Upstream:
     cut: bool = False
     clients: tuple[str, ...] = ()
     tls: bool = False
-    settle: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,12 +179,19 @@ class Component:
 
 #: Paths of the query API whose POST only reads.
 QUERIES = ("/api/v1/query", "/api/v1/query_range", "/api/v1/query_exemplars", "/api/v1/series", "/api/v1/labels", "/api/v1/format_query")
-#: What a query frontend fetches from an engine without a query, which would have to wait behind those that wait for a hung store:
-#: one that reaches none would leave its clients waiting.
-ENGINE = "/api/v1/status/buildinfo"
-#: Ready at once, a query engine that has just started takes up to two rounds of five seconds to find its stores, and leaves out
-#: what they have until then. Checks come every half second.
-STORES_FOUND = 20
+#: What an engine says of its stores, without asking them. A query frontend fetches it from an engine, and not by a query, which would have
+#: to wait behind those that wait for a hung store: one that reaches no engine would leave its clients waiting.
+STORES = "/api/v1/stores"
+#: In it when the engine reaches a sidecar; or a store, where it knows of no sidecar (it forgets one that is gone for
+#: ``thanos_query_wait``). Whoever has lost them is ready all the same, and answers without what is recent. Kinds are in the order
+#: of their names. No groups that repeat: HAProxy has little room for those.
+STORE_REACHED = "|".join(
+    (
+        r'^(?!.*"sidecar":\[).*"lastError":null',
+        r'"sidecar":\[.*"lastError":null.*"store":\[',
+        r'^(?!.*"store":\[).*"sidecar":\[.*"lastError":null',
+    )
+)
 
 
 def _loopback(number: int) -> Port:
@@ -283,12 +290,12 @@ COMPONENTS: dict[str, Component] = {
             metrics=("http", "/metrics"),
             config="/etc/thanos-query",
             upstreams=(
-                Upstream("query_engine", "http", ("http", "/-/ready"), settle=STORES_FOUND),
-                Upstream("queries_engine", "http", ("http", "/-/ready"), clients=("grafana",), tls=True, settle=STORES_FOUND),
+                Upstream("query_engine", "http", ("http", STORES), check_body=STORE_REACHED),
+                Upstream("queries_engine", "http", ("http", STORES), check_body=STORE_REACHED, clients=("grafana",), tls=True),
             ),
             release="thanos",
             minimum=2,
-            frontends=(Frontend("query", 9090, "Queries (Thanos)", reads=QUERIES, settle=STORES_FOUND, rank=1),),
+            frontends=(Frontend("query", 9090, "Queries (Thanos)", check=STORES, check_body=STORE_REACHED, reads=QUERIES, rank=1),),
         ),
         Component(
             "thanos_query_frontend",
@@ -302,8 +309,8 @@ COMPONENTS: dict[str, Component] = {
             config="/etc/thanos-query-frontend",
             release="thanos",
             minimum=2,
-            upstreams=(Upstream("queries", "http", ("http", ENGINE), clients=("grafana",), tls=True),),
-            frontends=(Frontend("query", 9090, "Queries (Thanos)", check=ENGINE, reads=QUERIES, settle=STORES_FOUND),),
+            upstreams=(Upstream("queries", "http", ("http", STORES), check_body=STORE_REACHED, clients=("grafana",), tls=True),),
+            frontends=(Frontend("query", 9090, "Queries (Thanos)", check=STORES, check_body=STORE_REACHED, reads=QUERIES),),
         ),
         Component(
             "thanos_store",

@@ -241,9 +241,9 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
                     "check": way.check[1],
                     "tls": way.tls,
                     "check_method": way.check_method,
+                    "check_body": way.check_body,
                     "one_writer": way.one_writer,
                     "cut": way.cut or way.one_writer,
-                    "settle": way.settle,
                     "servers": some,
                 }
             )

@@ -79,7 +79,7 @@ def test_queries_have_an_answer_while_the_proxy_that_a_reload_has_replaced_ends(
 def test_engines_start_anew_or_die_one_after_the_other_and_no_query_fails(stack: Stack) -> None:
     """The frontend beside one answers what it had under way there with an error, and the load balancer asks another.
 
-    Only that is asked for: an engine that is back before a check has missed it takes queries before it knows its stores.
+    Only that is asked for: an engine that is back before a check has missed it may take queries before it knows its stores.
     """
 
     def ask(_number: int) -> None:
@@ -92,10 +92,9 @@ def test_engines_start_anew_or_die_one_after_the_other_and_no_query_fails(stack:
         for how, (host, address) in zip(itertools.cycle(("restart", "kill --signal=KILL")), stack.hosts.items(), strict=False):
             stack.run(host, f"systemctl {how} thanos-query.service")
             wait_for(f"the engine on {host}", partial(stack.member.get, f"https://{address}:{ENGINE}/-/ready", timeout=5), 60)
-            # Until it knows every store again, and the load balancers have its frontend.
-            clients[0].until_written(60, least=12)
-            for client in clients[1:]:
-                client.until_written(60)
+            # Until the load balancers have its frontend again.
+            for client in clients:
+                client.until_written(60, least=3)
     print(f"\n{sum(len(client.acknowledged) for client in clients)} queries while every engine started anew or died")
     assert [client.errors for client in clients] == [[]] * ASKING
 

@@ -1,0 +1,53 @@
+"""``stores.py SETTINGS``: waits until the first of a query engine's sidecars can be reached, or has been waited for long enough.
+
+Runs before the engine, which is at once ready and answers out of whatever stores it has by then. SETTINGS is a file of JSON:
+``seconds`` to wait, ``tls`` (paths ``ca_file``, ``cert_file``, ``key_file``), ``members``, by ``address:port`` the name in the certificate,
+``scrape``: the seconds in which a Prometheus has seen every target.
+"""
+
+import json
+import pathlib
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Mapping
+
+#: Seconds for a handshake, and between two rounds.
+PATIENCE = 1.0
+PAUSE = 0.2
+
+
+def reached(authority: str, name: str, tls: ssl.SSLContext) -> bool:
+    """Whether a member shakes hands. The proxy on the way accepts a connection to one that is not ready, and ends it."""
+    address, _separator, port = authority.rpartition(":")
+    try:
+        with socket.create_connection((address, int(port)), PATIENCE) as plain, tls.wrap_socket(plain, server_hostname=name):
+            return True
+    except OSError:
+        return False
+
+
+def wait(members: Mapping[str, str], tls: ssl.SSLContext, seconds: float, scrape: float) -> bool:
+    """Whether one was reached in time. Whoever had to be waited for has just started, and what its Prometheus has is old."""
+    end, fresh = time.monotonic() + seconds, 0.0
+    while not any(reached(authority, name, tls) for authority, name in members.items()):
+        if time.monotonic() > end:
+            return False
+        fresh = scrape
+        time.sleep(PAUSE)
+    time.sleep(fresh)
+    return True
+
+
+def main() -> None:
+    its = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
+    tls = ssl.create_default_context(cafile=its["tls"]["ca_file"])
+    tls.load_cert_chain(its["tls"]["cert_file"], its["tls"]["key_file"])
+    tls.set_alpn_protocols(["h2"])
+    if its["members"] and not wait(its["members"], tls, its["seconds"], its["scrape"]):
+        print(f"no sidecar within {its['seconds']:g} s; answers come from what other stores have")
+
+
+if __name__ == "__main__":
+    main()

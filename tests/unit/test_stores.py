@@ -1,0 +1,125 @@
+"""What a query engine waits for before it starts, and without which it is not asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import STORE_REACHED
+
+from tests.unit import identities
+from tests.unit.servers import Answer, serve
+
+PROGRAM = Path(__file__).resolve().parent.parent.parent / "roles" / "thanos" / "files" / "stores.py"
+
+#: Far longer than anything else here takes.
+SCRAPE = 5.0
+
+
+def waited(directory: Path, pki: identities.Site, seconds: float, *ports: int, name: str = "localhost") -> tuple[float, str]:
+    """How long the program took, and what it said."""
+    certificate, key = pki.files("controller")
+    tls = {"ca_file": pki.ca, "cert_file": certificate, "key_file": key}
+    settings = directory / "stores.json"
+    members = {f"127.0.0.1:{port}": name for port in ports}
+    settings.write_text(json.dumps({"seconds": seconds, "scrape": SCRAPE, "tls": tls, "members": members}))
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-I", str(PROGRAM), str(settings)], capture_output=True, text=True, timeout=60, check=True)
+    return time.monotonic() - start, done.stdout
+
+
+@contextmanager
+def rejecting() -> Iterator[int]:
+    """Like the proxy of a member that is not ready: a connection is accepted, and ended at once."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def reject() -> None:
+            while True:
+                try:
+                    door.accept()[0].close()
+                except OSError:
+                    return
+
+        threading.Thread(target=reject, daemon=True).start()
+        yield door.getsockname()[1]
+        door.shutdown(socket.SHUT_RDWR)
+
+
+def test_one_that_is_there_is_enough(tmp_path: Path, pki: identities.Site) -> None:
+    with serve(lambda _request: Answer(), pki.context()) as server, rejecting() as port:
+        took, said = waited(tmp_path, pki, 600, port, server.port)
+    assert took < SCRAPE
+    assert said == ""
+
+
+def test_whoever_rejects_or_is_somebody_else_is_not_there_and_the_wait_has_an_end(tmp_path: Path, pki: identities.Site) -> None:
+    with serve(lambda _request: Answer(), pki.context()) as server, rejecting() as port:
+        for ports, name in ((port,), "localhost"), ((server.port,), "mon1"):
+            took, said = waited(tmp_path, pki, 1, *ports, name=name)
+            assert took >= 1
+            assert said == "no sidecar within 1 s; answers come from what other stores have\n"
+
+
+def test_one_that_comes_later_is_seen_and_given_the_time_to_see_its_targets(tmp_path: Path, pki: identities.Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        came: list[float] = []
+
+        def come() -> None:
+            # Nobody shakes hands until the first one has tried in vain.
+            door.accept()[0].close()
+            came.append(time.monotonic())
+            while True:
+                try:
+                    with pki.context().wrap_socket(door.accept()[0], server_side=True):
+                        return
+                except OSError:
+                    continue
+
+        threading.Thread(target=come, daemon=True).start()
+        took, said = waited(tmp_path, pki, 600, door.getsockname()[1])
+    assert came
+    assert took >= SCRAPE
+    assert said == ""
+
+
+def test_where_there_is_no_sidecar_nothing_is_waited_for(tmp_path: Path, pki: identities.Site) -> None:
+    assert waited(tmp_path, pki, 600)[1] == ""
+
+
+REACHED = (
+    '{"name":"127.0.2.11:10901","lastCheck":"2026-01-01T00:00:00Z","lastError":null,"labelSets":[{"store":"a"}],"minTime":1,"maxTime":2}'
+)
+LOST = REACHED.replace("null", r'"rpc error: \"lastError\":null"')
+
+
+@pytest.mark.parametrize(
+    ("kinds", "taken"),
+    [
+        ({}, False),
+        ({"sidecar": [REACHED], "store": [REACHED]}, True),
+        ({"sidecar": [LOST, REACHED], "store": [LOST]}, True),
+        ({"sidecar": [LOST, REACHED]}, True),
+        ({"query": [LOST], "sidecar": [REACHED], "store": [LOST]}, True),
+        # Only history, where more is known of.
+        ({"sidecar": [LOST, LOST], "store": [REACHED]}, False),
+        ({"query": [REACHED], "sidecar": [LOST]}, False),
+        ({"query": [REACHED], "sidecar": [LOST], "store": [REACHED]}, False),
+        ({"sidecar": [LOST]}, False),
+        # Sites that have no sidecar, or whose engine has forgotten them.
+        ({"store": [LOST, REACHED]}, True),
+        ({"query": [REACHED]}, True),
+        ({"store": [LOST]}, False),
+    ],
+)
+def test_an_engine_is_taken_that_reaches_a_sidecar_or_whatever_else_there_is(kinds: dict[str, list[str]], taken: bool) -> None:
+    said = ",".join(f'"{kind}":[{",".join(stores)}]' for kind, stores in kinds.items())
+    assert bool(re.search(STORE_REACHED, f'{{"status":"success","data":{{{said}}}}}')) == taken
