@@ -16,10 +16,13 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, split
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, State, Writer, now
+
+if TYPE_CHECKING:
+    import requests
 
 #: Seconds between two attempts: a little more than five a second, so that it is five when the machine is late.
 PERIOD = 1 / 5.5
@@ -102,6 +105,17 @@ class Settings:
         """With the controller's certificate."""
         its = self.endpoints["client"]
         return Caller(address, port, self.endpoints["ca"], its["certificate"], its["key"])
+
+    def session(self, connections: int) -> requests.Session:
+        """The same for a client that keeps so many connections to each member."""
+        import requests
+        import requests.adapters
+
+        its, made = self.endpoints["client"], requests.Session()
+        made.trust_env = False
+        made.verify, made.cert = self.endpoints["ca"], (its["certificate"], its["key"])
+        made.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=connections))
+        return made
 
 
 class Probe:

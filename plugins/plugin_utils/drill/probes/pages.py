@@ -29,6 +29,8 @@ UTC = timezone.utc  # noqa: UP017
 #: Seconds between two posts of what has not been paged, and between two looks at each Alertmanager.
 AGAIN = 5.0
 LOOK = 1.0
+#: Alerts that may be on their way to members at once.
+SENDERS = 64
 #: Seconds that a posted alert fires: longer than a member's turn takes to come, and over before its route repeats a page.
 FIRES = 180
 
@@ -73,7 +75,8 @@ class Pages(Probe):
         self._seen: dict[str, set[int]] = {member: set() for member in self.members}
         self._answered: dict[str, list[float]] = {member: [] for member in self.members}
         self._silent: dict[str, list[float]] = {member: [] for member in self.members}
-        self._pool = ThreadPoolExecutor(64)
+        self._pool = ThreadPoolExecutor(SENDERS)
+        self._session = self.settings.session(SENDERS)
 
     # --- the receiver
 
@@ -123,10 +126,10 @@ class Pages(Probe):
         return {"labels": labels, "startsAt": stamp(self._posted[number]), "endsAt": stamp(ends)}
 
     def send(self, member: str, alerts: list[dict[str, Any]]) -> None:
-        client = self.settings.member(*split(self.members[member]))
-        status, body = client.request("POST", "/api/v2/alerts", json.dumps(alerts).encode(), {"Content-Type": "application/json"})
-        if status != 200:
-            raise Unanswered(f"{member}: {status} {body[:200]!r}")
+        """Over connections that are kept, as a Prometheus keeps them; one that has broken is made anew for the next alerts."""
+        answer = self._session.post(f"https://{self.members[member]}/api/v2/alerts", json=alerts, timeout=self.patience)
+        if answer.status_code != 200:
+            raise Unanswered(f"{member}: {answer.status_code} {answer.content[:200]!r}")
 
     def post(self, number: int) -> Outcome:
         """Taken by one member is taken."""
@@ -190,6 +193,6 @@ class Pages(Probe):
         for member in self.members:
             try:
                 self.send(member, over)
-            except Unanswered:
+            except (Unanswered, OSError):
                 continue
         self._server.shutdown()
