@@ -21,6 +21,8 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failure
 
 #: Seconds that each member gets to behave, in one look at all of them.
 LOOK = 10.0
+#: Seconds between two looks whether the stack is whole.
+PAUSE = 3.0
 #: Library that the probe of a database needs on the controller.
 LIBRARIES = {"postgresql": "pg8000", "mariadb": "pymysql"}
 #: Probe → front ends that it needs one of.
@@ -96,17 +98,14 @@ class Stack:
     def whole(self, timeout: float) -> list[str]:
         """Wait until the stack is whole. What is missing when time is up; empty when nothing is.
 
-        A look asks every member for all that it knows. It is there for a third of the time at most: a stack needs its processors
-        most while it comes back.
+        A look asks every member for all that it knows, and a stack needs its processors most while it comes back.
         """
         end = time.monotonic() + timeout
         while True:
-            begun = time.monotonic()
             missing = self.missing()
-            done = time.monotonic()
-            if not missing or done > end:
+            if not missing or time.monotonic() > end:
                 return missing
-            time.sleep(max(1.0, 2 * (done - begun)))
+            time.sleep(PAUSE)
 
     def shipped(self) -> dict[str, tuple[float, float, float] | str]:
         """Host of a sidecar → (rounds through all blocks on its disk, uploads that failed, that worked), or why that is not known."""
