@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -69,10 +70,15 @@ class Stack:
         return docker.from_env().containers.get(f"{self.containers}-{host}")
 
     def run(self, host: str, command: str, check: bool = True) -> str:
-        """Standard output of a shell command on a host."""
-        code, output = self.container(host).exec_run(["sh", "-c", command])
-        text: str = output.decode(errors="replace")
-        assert code == 0 or not check, f"{host}: {command}: exit {code}: {text}"
+        """What a shell command on a host writes.
+
+        By Docker's program: its Python library loses what arrives together with the headers (docker/docker-py#3332), as it may when the
+        machine is busy.
+        """
+        words = ["docker", "exec", f"{self.containers}-{host}", "sh", "-c", command]
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        text = done.stdout.decode(errors="replace")
+        assert done.returncode == 0 or not check, f"{host}: {command}: exit {done.returncode}: {text}"
         return text
 
     def holder(self) -> str:
