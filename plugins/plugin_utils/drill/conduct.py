@@ -372,6 +372,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         notes=[*(f"Not measured: {line}" for line in begun["without"]), *idle],
     )
     put(options, result)
+    report.remember(options.directory, run_of(stack, options, [result]))
     watch.keep(directory, options.directory / "ledgers" / f"{case.name}-{case.turn}")
     for line in [f"{case.name}: {state}", *(f"  {reason}" for reason in result.reasons)]:
         say(line)
@@ -410,21 +411,22 @@ def log_lines(logs: Mapping[str, str], since: float = 0.0) -> list[dict[str, Any
 
 
 def log(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
-    """What the components said is put beside the verdict."""
-    del stack, say
+    """What the components said is put beside the verdict, and the report is written as far as it goes: a run may be broken off."""
+    del say
     path = options.verdict(options.index)
     if path.exists():
         its = json.loads(path.read_text(encoding="utf-8"))
         injected = min((one["at"] for one in its["events"] if one["what"] == "injected"), default=its["started"])
         put(options, report.Result(**{**its, "log": log_lines(options.logs, injected - BEFORE)}))
+        write(stack, options, "not come to yet")
     return {}
 
 
 # --- tell -----------------------------------------------------------------------------------------------------------
 
 
-def collected(stack: Stack, options: Options) -> list[report.Result]:
-    """Every drill's result; what was not come to is not run."""
+def collected(stack: Stack, options: Options, rest: str) -> list[report.Result]:
+    """Every drill's result. rest: why those are not run that there is none of."""
     found = []
     for index, case in enumerate(cases(stack, options)):
         path = options.verdict(index)
@@ -432,22 +434,32 @@ def collected(stack: Stack, options: Options) -> list[report.Result]:
             found.append(report.Result(**json.loads(path.read_text(encoding="utf-8"))))
         else:
             result = report.Result(case.name, case.failure.title, "not run", time.time(), [case.host] if case.host else [], case.turn)
-            result.reasons = ["drills had been stopped before" + (f": {options.trouble}" if options.trouble else "")]
+            result.reasons = [rest]
             found.append(result)
     return found
 
 
-def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
-    """The report. It fails when a promise was not kept, a drill came to no verdict, or something else broke off."""
+def run_of(stack: Stack, options: Options, results: list[report.Result]) -> report.Run:
+    """What this run came to, by some of its drills or all."""
     begun = begun_run(options)
-    if (options.work / "run").exists():
-        watch.leave(options.work / "run")
     cluster = str(stack.of_member("prometheus", "ha_cluster", "main"))
-    run = report.Run(cluster, begun["started"], collected(stack, options), stack.topology(), begun["versions"])
+    return report.Run(cluster, begun["started"], results, stack.topology(), begun["versions"])
+
+
+def write(stack: Stack, options: Options, rest: str) -> report.Run:
+    """Write the report. rest: as for ``collected``."""
+    run = run_of(stack, options, collected(stack, options, rest))
     report.put(options.directory / "report.json", json.dumps(run.as_dict(), indent=1) + "\n")
     report.put(options.directory / "junit.xml", report.junit(run))
-    history = report.remember(options.directory, run)
-    report.put(options.directory / "report.html", page.page(run, history))
+    report.put(options.directory / "report.html", page.page(run, report.history(options.directory / report.HISTORY)))
+    return run
+
+
+def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
+    """The report. It fails when a promise was not kept, a drill came to no verdict, or something else broke off."""
+    if (options.work / "run").exists():
+        watch.leave(options.work / "run")
+    run = write(stack, options, "drills had been stopped before" + (f": {options.trouble}" if options.trouble else ""))
     # Whoever still mends needs what is written there.
     if not mending(options):
         shutil.rmtree(options.work, ignore_errors=True)

@@ -27,6 +27,7 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import (
     guardian,
     ledger,
     record,
+    report,
     rule,
     watch,
 )
@@ -742,7 +743,25 @@ def test_a_drill_that_was_not_come_to_is_not_run_and_the_run_fails_by_the_one_th
     told = conduct.tell(stack(), its, said.append)
     assert told["failed"] and told["states"] == {"passed": 0, "failed": 0, "not run": 1, "error": 1}
     assert "haproxy_killed: RuntimeError: no such host" in told["msg"] and "haproxy_hung: not run: drills had been stopped before" in said
-    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.json", "junit.xml", "history.jsonl"}
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.json", "junit.xml"}
+
+
+def test_a_run_that_is_broken_off_has_reported_the_drills_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    its = options(tmp_path, wanted=["haproxy_killed", "haproxy_hung"], settle=0)
+    made(its)
+    monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
+    conduct.finish(seen(), its, print)
+    conduct.log(seen(), replace(its, logs={"mon1": "2.5 mon1 haproxy[1]: gone"}), print)
+    results = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["results"]
+    assert [(one["name"], one["state"], one["reasons"]) for one in results] == [
+        ("haproxy_killed", "passed", []),
+        ("haproxy_hung", "not run", ["not come to yet"]),
+    ]
+    assert [one["line"] for one in results[0]["log"]] == ["mon1 haproxy[1]: gone"]
+    assert "not come to yet" in (tmp_path / "report.html").read_text(encoding="utf-8") and (tmp_path / "junit.xml").exists()
+    # Whoever goes on to the end remembers none of them twice.
+    conduct.tell(seen(), its, print)
+    assert [one["name"] for one in report.history(tmp_path / report.HISTORY)] == ["haproxy_killed"]
 
 
 def test_what_broke_off_outside_of_a_drill_is_told_and_the_run_fails(tmp_path: Path) -> None:
