@@ -372,7 +372,6 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         notes=[*(f"Not measured: {line}" for line in begun["without"]), *idle],
     )
     put(options, result)
-    report.remember(options.directory, run_of(stack, options, [result]))
     watch.keep(directory, options.directory / "ledgers" / f"{case.name}-{case.turn}")
     for line in [f"{case.name}: {state}", *(f"  {reason}" for reason in result.reasons)]:
         say(line)
@@ -417,8 +416,9 @@ def log(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     if path.exists():
         its = json.loads(path.read_text(encoding="utf-8"))
         injected = min((one["at"] for one in its["events"] if one["what"] == "injected"), default=its["started"])
-        put(options, report.Result(**{**its, "log": log_lines(options.logs, injected - BEFORE)}))
-        write(stack, options, "not come to yet")
+        result = report.Result(**{**its, "log": log_lines(options.logs, injected - BEFORE)})
+        put(options, result)
+        write(stack, options, "not come to yet", [result])
     return {}
 
 
@@ -439,19 +439,15 @@ def collected(stack: Stack, options: Options, rest: str) -> list[report.Result]:
     return found
 
 
-def run_of(stack: Stack, options: Options, results: list[report.Result]) -> report.Run:
-    """What this run came to, by some of its drills or all."""
+def write(stack: Stack, options: Options, rest: str, new: list[report.Result]) -> report.Run:
+    """Write the report. rest: as for ``collected``; new: what the history has not yet."""
     begun = begun_run(options)
     cluster = str(stack.of_member("prometheus", "ha_cluster", "main"))
-    return report.Run(cluster, begun["started"], results, stack.topology(), begun["versions"])
-
-
-def write(stack: Stack, options: Options, rest: str) -> report.Run:
-    """Write the report. rest: as for ``collected``."""
-    run = run_of(stack, options, collected(stack, options, rest))
+    run = report.Run(cluster, begun["started"], collected(stack, options, rest), stack.topology(), begun["versions"])
     report.put(options.directory / "report.json", json.dumps(run.as_dict(), indent=1) + "\n")
     report.put(options.directory / "junit.xml", report.junit(run))
-    report.put(options.directory / "report.html", page.page(run, report.history(options.directory / report.HISTORY)))
+    history = report.remember(options.directory, replace(run, results=new))
+    report.put(options.directory / "report.html", page.page(run, history))
     return run
 
 
@@ -459,7 +455,7 @@ def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     """The report. It fails when a promise was not kept, a drill came to no verdict, or something else broke off."""
     if (options.work / "run").exists():
         watch.leave(options.work / "run")
-    run = write(stack, options, "drills had been stopped before" + (f": {options.trouble}" if options.trouble else ""))
+    run = write(stack, options, "drills had been stopped before" + (f": {options.trouble}" if options.trouble else ""), [])
     # Whoever still mends needs what is written there.
     if not mending(options):
         shutil.rmtree(options.work, ignore_errors=True)

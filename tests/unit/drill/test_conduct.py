@@ -743,7 +743,7 @@ def test_a_drill_that_was_not_come_to_is_not_run_and_the_run_fails_by_the_one_th
     told = conduct.tell(stack(), its, said.append)
     assert told["failed"] and told["states"] == {"passed": 0, "failed": 0, "not run": 1, "error": 1}
     assert "haproxy_killed: RuntimeError: no such host" in told["msg"] and "haproxy_hung: not run: drills had been stopped before" in said
-    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.json", "junit.xml"}
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.json", "junit.xml", "history.jsonl"}
 
 
 def test_a_run_that_is_broken_off_has_reported_the_drills_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
