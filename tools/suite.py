@@ -33,7 +33,7 @@ LONG = {
 #: Seconds that a scenario gets, and where that is too short.
 PATIENCE = 2 * 3600
 LONG_PATIENCE = {"failover": 9 * 3600}
-#: How often ``failover`` runs each drill.
+#: How often ``failover`` and ``galera`` run each drill.
 REPEAT = 3
 #: Characters of a failed test's account at the end.
 ACCOUNT = 500

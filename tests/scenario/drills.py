@@ -19,6 +19,10 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct
 from tests.scenario.site import Played, play
 from tests.scenario.stack import Stack
 
+#: How often each drill is run.
+REPEAT = int(os.environ.get("MONITORING_HA_DRILL_REPEAT", "1"))
+#: Daemons of a stack whose database is not PostgreSQL.
+MARIADB = ("mariadb", "mysqld_exporter")
 #: Seconds that one drill may take at most, with everything around it.
 LONGEST = 420
 #: Seconds that a run takes beside its drills.

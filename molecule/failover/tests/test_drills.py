@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import failures
 
 from tests.scenario import drills
 
-REPEAT = int(os.environ.get("MONITORING_HA_DRILL_REPEAT", "1"))
 #: All but those of the other database, which this stack has not.
-DATA = {name: its for name, its in failures.load().items() if its.daemon not in ("mariadb", "mysqld_exporter")}
+DATA = {name: its for name, its in failures.load().items() if its.daemon not in drills.MARIADB}
 #: What containers cannot have, and how that is said.
 IMPOSSIBLE = {"clock_stepped": "a container has the clock of its machine"}
 #: What they can have where their machine's kernel can do it, and where their data have a disk of their own.
@@ -21,7 +18,7 @@ SOMEWHERE = {"network_slow": "its kernel cannot delay packets", "leader_disk_ful
 @pytest.fixture(scope="session")
 def run() -> drills.Drilled:
     """All of them, one after the other."""
-    found = drills.drill("all", count=(len(DATA) + 2) * REPEAT, drill_repeat=REPEAT, drill_go_on=True)
+    found = drills.drill("all", count=(len(DATA) + 2) * drills.REPEAT, drill_repeat=drills.REPEAT, drill_go_on=True)
     print(drills.account(found.results))
     return found
 
@@ -29,7 +26,7 @@ def run() -> drills.Drilled:
 @pytest.mark.parametrize("name", DATA)
 def test_a_promise_is_kept(run: drills.Drilled, name: str) -> None:
     found = run.of(name)
-    assert len(found) >= REPEAT, run.played.output[-4000:]
+    assert len(found) >= drills.REPEAT, run.played.output[-4000:]
     for its in found:
         if its["state"] == "not run":
             expected = {**IMPOSSIBLE, **SOMEWHERE}.get(name)

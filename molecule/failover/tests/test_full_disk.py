@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,6 @@ from tests.scenario import drills, sql
 from tests.scenario.own_disk import own_disk
 from tests.scenario.stack import Stack, wait_for
 
-REPEAT = int(os.environ.get("MONITORING_HA_DRILL_REPEAT", "1"))
 POSTGRESQL = COMPONENTS["postgresql"]
 
 
@@ -36,7 +34,7 @@ def host(stack: Stack) -> Iterator[str]:
 
 
 def test_a_leader_whose_disk_is_full_hands_over(stack: Stack, host: str) -> None:
-    for number in range(REPEAT):
+    for number in range(drills.REPEAT):
         leads(stack, host)
         found = drills.drill("leader_disk_full", report=f"full-disk-report-{number}")
         print(drills.account(found.results))
