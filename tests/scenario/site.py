@@ -15,8 +15,9 @@ ROOT = Path(__file__).parents[2]
 #: Hosts that come and go, in no group of the stack; and what names the containers of all that were read before.
 FURTHER_HOSTS = (f"--inventory={ROOT}/molecule/shared/further.yml", f"--inventory={ROOT}/inventories/demo/names.yml")
 #: A controller is a machine of its own elsewhere. Here it shares its processors with all hosts, which the kernel counts as one group
-#: among sessions: its own session stands back, where the kernel groups by sessions.
-STAND_BACK = ["sh", "-c", 'echo 5 2>/dev/null >/proc/self/autogroup; exec "$@"', "sh"]
+#: among sessions: its own session stands back, where the kernel groups by sessions. Tests may interrupt it, though whoever started them
+#: in the background may have had them ignore that.
+STAND_BACK = ["sh", "-c", 'echo 5 2>/dev/null >/proc/self/autogroup; exec env --default-signal=INT "$@"', "sh"]
 
 
 @dataclass(frozen=True)
@@ -36,23 +37,27 @@ class Played:
         return set(self.changed)
 
 
-def play(
-    name: str = "site",
+def player(
+    name: str,
     *arguments: str,
     variables: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     strategy: str = "mitogen_linear",
-    timeout: float = 900,
-) -> Played:
-    """Run a playbook on the scenario's hosts, with further variables on top of its own."""
+) -> tuple[list[str], dict[str, str]]:
+    """(command, environment) that run a playbook from ``ROOT`` on the scenario's hosts, with further variables on top of its own."""
     scenario = Path(os.environ["MONITORING_HA_STATE"]).name
     command = [*STAND_BACK, str(Path(sys.executable).with_name("ansible-playbook"))]
     command += [f"--inventory={path}" for path in os.environ["MONITORING_HA_INVENTORY"].split()]
     command += ["-e", f"@molecule/{scenario}/vars.yml", "-e", json.dumps(dict(variables or {})), f"playbooks/{name}.yml", *arguments]
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MOLECULE_"))}
     own = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_STRATEGY": strategy, "NO_COLOR": "1"}
-    everything = {**clean, **own, **(environment or {})}
-    done = subprocess.run(command, cwd=ROOT, env=everything, capture_output=True, text=True, timeout=timeout, start_new_session=True)
+    return command, {**clean, **own, **(environment or {})}
+
+
+def play(name: str = "site", *arguments: str, timeout: float = 900, **options: Any) -> Played:
+    """Run a playbook. options: as for ``player``."""
+    command, environment = player(name, *arguments, **options)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout, start_new_session=True)
     start = done.stdout.find("{\n")
     assert start >= 0, done.stdout + done.stderr
     report, _ = json.JSONDecoder().raw_decode(done.stdout, start)
