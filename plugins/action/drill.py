@@ -15,6 +15,7 @@ from ansible_collections.monitoring.ha.plugins.module_utils import topology
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import conduct, failures, watch
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.options import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
+from ansible_collections.monitoring.ha.plugins.plugin_utils.hostvars import once
 
 display = Display()
 
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
         step = str(its.pop("step", ""))
         if step not in conduct.STEPS:
             raise AnsibleActionFail(f"drill: step is one of {', '.join(conduct.STEPS)}")
-        stack = Stack(values["groups"], values["hostvars"], str(Path(str(its.pop("pki_directory"))).absolute()))
+        stack = Stack(values["groups"], once(values["hostvars"]), str(Path(str(its.pop("pki_directory"))).absolute()))
         started = time.time()
         try:
             typed = watch.typed(self._play_context, values)
