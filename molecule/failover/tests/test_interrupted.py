@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -32,7 +33,8 @@ def interrupted(stack: Stack, number: signal.Signals, directory: Path, name: str
     """Begin a list whose second drill is ``name``, and end it with a signal once the failure is there; the host that it struck."""
 
     def struck() -> str:
-        found = [one.host for path in directory.glob(".work/*") for one in record.events(path) if one.what == "injected" and one.host]
+        done = [one for path in directory.glob(f".work/*/{record.EVENTS}") for one in record.events(path.parent)]
+        found = [one.host for one in done if one.what == "injected" and one.host]
         return next((host for host in found if broken(stack, name, host)), "")
 
     given: dict[str, Any] = {"drill": ["nothing", name], "drill_seconds": 15, "drill_report": str(directory)}
@@ -42,9 +44,11 @@ def interrupted(stack: Stack, number: signal.Signals, directory: Path, name: str
     try:
         return str(wait_for("a failure", struck, 300))
     finally:
-        # To its children too, as a terminal does.
-        os.killpg(process.pid, number)
-        process.wait(60)
+        # To its children too, as a terminal does; and once more, as a person does: Python ignores an interrupt that comes while it forks.
+        while process.poll() is None:
+            os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)
 
 
 @pytest.mark.parametrize(("name", "number"), [("haproxy_hung", signal.SIGINT), ("prometheus_host_power_cut", signal.SIGKILL)])
