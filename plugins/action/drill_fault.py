@@ -19,6 +19,7 @@ OPTIONS = {
     "fault": {"type": "str", "choices": [*faults.FAULTS, "power_cut"], "required": True},
     "given": {"type": "dict", "default": {}},
     "deadline": {"type": "int", "default": 300},
+    "pause": {"type": "float", "default": 0},
     "directory": {"type": "path", "required": True},
 }
 #: Seconds that a command that cuts or gives power may take.
@@ -40,9 +41,9 @@ class ActionModule(ActionBase):
         host = str(given.get("host") or (task_vars or {}).get("inventory_hostname"))
         begun = time.time()
         if fault == "power_cut":
-            result = self._power(given, state, (task_vars or {})["hostvars"][host])
+            result = self._power(given, state, (task_vars or {})["hostvars"][host], its["pause"])
         else:
-            arguments = {"state": state, "fault": fault, "given": given, "deadline": its["deadline"]}
+            arguments = {"state": state, "fault": fault, "given": given, "deadline": its["deadline"], "pause": its["pause"]}
             if fault == "certificate_expired" and state == "present":
                 passphrase = str((task_vars or {}).get("pki_ca_passphrase") or "")
                 arguments["files"] = faults_of.expired(str(given["pki"]), host, passphrase, datetime.now(certificates.UTC))
@@ -56,7 +57,7 @@ class ActionModule(ActionBase):
                 record.event(Path(its["directory"]), result["at"], what, host)
         return result
 
-    def _power(self, given: dict[str, Any], state: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    def _power(self, given: dict[str, Any], state: str, variables: Mapping[str, Any], pause: float = 0.0) -> dict[str, Any]:
         """Run the inventory's command, one of the host's variables, on the controller."""
         name = f"drill_power_{'off' if state == 'present' else 'on'}"
         command = str(variables.get(name) or "")
@@ -68,6 +69,7 @@ class ActionModule(ActionBase):
         watched = [its for its in given.get("answers") or () if state == "present" and https.connects(its)][:2]
         if state == "present" and not watched:
             return {"failed": True, "msg": "nothing on the host answers: whether its power goes cannot be told"}
+        time.sleep(pause)
         last = time.monotonic()
         try:
             faults.shell(command, POWER, flags=())

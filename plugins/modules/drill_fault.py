@@ -39,6 +39,12 @@ options:
     description: Seconds after which the host mends it by itself.
     type: int
     default: 300
+  pause:
+    description:
+      - Seconds between having made everything ready and making the failure.
+      - Starting a module takes processors that clients need who are measured, on a host as on the controller.
+    type: float
+    default: 0
   directory:
     description: Where the drill keeps its record.
     type: path

@@ -42,6 +42,12 @@ options:
     description: Seconds after which the host mends it by itself.
     type: int
     default: 300
+  pause:
+    description:
+      - Seconds between having made everything ready and making the failure.
+      - Starting a module takes processors that clients need who are measured, on a host as on the controller.
+    type: float
+    default: 0
 seealso:
   - module: monitoring.ha.drill_fault
 """
@@ -94,6 +100,7 @@ def main() -> None:
             "given": {"type": "dict", "default": {}},
             "files": {"type": "dict", "default": {}, "no_log": True},
             "deadline": {"type": "int", "default": 300},
+            "pause": {"type": "float", "default": 0},
         },
         required_if=[("state", "present", ["fault"])],
         supports_check_mode=True,
@@ -119,7 +126,8 @@ def main() -> None:
             module.fail_json(msg=f"there is a failure of another drill on this host ({', '.join(others)}): {remedy}")
         if module.check_mode:
             module.exit_json(changed=True, unsupported="")
-        faults.arm(name, fault.mend, its["deadline"])
+        faults.arm(name, fault.mend, its["deadline"] + its["pause"])
+        time.sleep(its["pause"])
         begun = time.monotonic()
         try:
             faults.inject(name, fault.inject)

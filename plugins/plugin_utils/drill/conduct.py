@@ -35,7 +35,7 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.options import
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import Stack
 
 Say = Callable[[str], None]
-#: Seconds before a failure in which the probes look all the same.
+#: Seconds right before a failure in which the probes look, and nothing else of the drill takes what the stack needs.
 BEFORE = 5.0
 #: Times that it is asked, a second apart, who does what before somebody else is believed to do it: a member may be slow to answer.
 ASKED = 3
@@ -252,7 +252,6 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     if result.reasons:
         put(options, result)
         return {"failed": True, "msg": "\n".join(result.reasons), "run": False}
-    time.sleep(BEFORE)
     # Since it was settled whom to strike, a stack that was not whole had its time to get so.
     for turn in range(ASKED):
         time.sleep(min(turn, 1))
@@ -270,7 +269,7 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     whom |= {"sent": stack.sent()} if case.failure.uploads else {}
     (directory / "case.json").write_text(json.dumps(whom), encoding="utf-8")
     say(f"{case.failure.title}: {', '.join(hosts)}, for {case.failure.seconds:g} s")
-    return {"run": True, "faults": faults_of.shown(made), "directory": str(directory), "deadline": deadline}
+    return {"run": True, "faults": faults_of.shown(made), "directory": str(directory), "deadline": deadline, "pause": BEFORE}
 
 
 def broken_off(stack: Stack, options: Options, error: Exception) -> None:

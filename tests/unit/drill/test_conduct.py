@@ -234,6 +234,22 @@ def test_a_power_cut_is_one_only_when_nothing_answers_any_more(monkeypatch: pyte
     assert "nothing on the host answers" in cut("true", [address])["msg"]
 
 
+def test_power_is_cut_when_the_clients_have_been_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    action: Any = SimpleNamespace(_task=SimpleNamespace(check_mode=False))
+    cut, slept = tmp_path / "cut", []
+    monkeypatch.setattr(time, "sleep", lambda seconds: slept.append((seconds, cut.exists())))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        given = {"host": "mon1", "answers": [f"127.0.0.1:{server.getsockname()[1]}"]}
+
+        def shell(*_words: Any, **_more: Any) -> None:
+            cut.touch()
+            server.close()
+
+        monkeypatch.setattr(faults, "shell", shell)
+        done = drill_fault.ActionModule._power(action, given, "present", {"drill_power_off": "true"}, 5.0)
+    assert done["changed"] and cut.exists() and slept == [(5.0, False)]
+
+
 def test_mending_counts_from_when_it_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An address that moves back as soon as its hung daemon goes on moves before the host has said that it is mended."""
     monkeypatch.setattr(ActionBase, "run", lambda *_given: {})
@@ -248,7 +264,7 @@ def test_mending_counts_from_when_it_begins(monkeypatch: pytest.MonkeyPatch, tmp
 
     action._execute_module = mend
     for state, before in (("absent", True), ("present", False)):
-        its = {"fault": "hang", "state": state, "given": {"host": "mon1"}, "deadline": 9, "directory": str(tmp_path)}
+        its = {"fault": "hang", "state": state, "given": {"host": "mon1"}, "deadline": 9, "pause": 0, "directory": str(tmp_path)}
         action.validate_argument_spec = lambda _options, its=its: (None, its)
         assert (action.run(task_vars={})["at"] <= back[-1]) is before
     assert [one.what for one in record.events(tmp_path)] == ["mended", "injected"]
@@ -542,7 +558,7 @@ def test_what_mends_has_the_password_that_was_typed_in_or_leaves_it_to_the_host_
     ready(monkeypatch)
     begun = conduct.begin(seen(), its, print)
     (left,) = record.mends(its.drill(0)).values()
-    assert (begun["run"], begun["deadline"], left["itself"]) == (True, 30 + conduct.DEADLINE, itself)
+    assert (begun["run"], begun["deadline"], begun["pause"], left["itself"]) == (True, 30 + conduct.DEADLINE, conduct.BEFORE, itself)
     named = [word.partition("=")[2] for word in left["command"] if word.startswith("--connection-password-file")]
     assert [Path(path).read_text(encoding="utf-8") for path in named] == ([password] if password else [])
     assert "secret" not in repr(its)

@@ -140,6 +140,20 @@ def test_what_mends_is_on_disk_and_armed_and_goes_when_it_is_done(host: list[str
     assert faults.mend("hang") is False
 
 
+def test_a_failure_is_armed_before_the_clients_are_left_alone_and_made_afterwards(
+    host: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, slept = tmp_path / "monitoring_ha_drill.prom", []
+    monkeypatch.setattr(time, "sleep", lambda seconds: slept.append((seconds, faults.armed(), made.exists())))
+    given = {"fault": "mark", "given": {"path": str(tmp_path)}, "deadline": 90, "pause": 5}
+    with patch_module_args(given), pytest.raises(SystemExit):
+        drill_fault_host.main()
+    assert json.loads(capsys.readouterr().out)["ago"] < 5 and made.exists()
+    assert slept[0] == (5, ["mark"], False)
+    # The host does not mend it before the controller counts it as made.
+    assert any("--on-active=95 " in said for said in host)
+
+
 def test_what_could_not_be_mended_stays_armed_and_can_be_mended_later(
     host: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

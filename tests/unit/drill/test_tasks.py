@@ -122,6 +122,18 @@ def test_what_could_not_be_mended_is_told(play: Play, tmp_path: Path) -> None:
     assert list(waited) == ["gone", "here"] and "msg" not in waited["here"]
 
 
+def test_of_several_hosts_only_the_first_is_waited_with(play: Play, tmp_path: Path) -> None:
+    failure = dict(named(named(named(TASKS, "Break, wait, mend, judge")["block"], "Break and wait")["block"], "Failure"))
+    given = failure.pop("monitoring.ha.drill_fault")
+    told = {**failure, "ansible.builtin.debug": {"msg": given["pause"]}}
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    faults: list[dict[str, Any]] = [{"host": host, "fault": "nothing", "given": {}} for host in ("mon1", "mon2", "mon3")]
+    begun = {"faults": faults, "deadline": 9, "pause": 5.0, "directory": str(tmp_path)}
+    inventory = {"all": {"hosts": dict.fromkeys(("mon1", "mon2", "mon3"), local)}}
+    done = play.site([{"hosts": "mon1", "gather_facts": False, "tasks": [told]}], inventory=inventory, variables={"drill_begun": begun})
+    assert [float(its["msg"]) for its in done.results["Failure"]["results"]] == [5, 0, 0], done.said
+
+
 def test_a_drill_that_does_not_begin_ends_nothing(play: Play) -> None:
     done = play.run([named(TASKS, "Break, wait, mend, judge")], variables={"drill_begun": {"run": False}, "drill_options": {}})
     assert done.code == 0 and "undefined" not in done.said, done.said
