@@ -245,7 +245,7 @@ def test_power_is_cut_when_the_clients_have_been_left_alone_for_a_while(monkeypa
             cut.touch()
             server.close()
 
-        monkeypatch.setattr(faults, "shell", shell)
+        monkeypatch.setattr("ansible_collections.monitoring.ha.plugins.module_utils.faults.shell", shell)
         done = drill_fault.ActionModule._power(action, given, "present", {"drill_power_off": "true"}, 5.0)
     assert done["changed"] and cut.exists() and slept == [(5.0, False)]
 
