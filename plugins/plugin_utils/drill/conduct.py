@@ -451,10 +451,11 @@ def write(stack: Stack, options: Options, rest: str, new: list[report.Result]) -
 
 
 def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
-    """The report. It fails when a promise was not kept, a drill came to no verdict, or something else broke off."""
+    """The report. It fails when a promise was not kept, a drill came to no verdict, something else broke off, or somebody is not back."""
     if (options.work / "run").exists():
         watch.leave(options.work / "run")
     run = write(stack, options, "drills had been stopped before" + (f": {options.trouble}" if options.trouble else ""), [])
+    trouble = [*filter(None, [options.trouble]), *(f"after the drills, {line}" for line in stack.idle(options.addresses))]
     # Whoever still mends needs what is written there.
     if not mending(options):
         shutil.rmtree(options.work, ignore_errors=True)
@@ -464,8 +465,8 @@ def tell(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     said = ", ".join(f"{count} {state}" for state, count in tally.items() if count)
     say(f"{said}; the report is {options.directory}/report.html")
     bad = [its for its in run.results if its.state in ("failed", "error")]
-    if bad or options.trouble:
-        lines = [f"{its.name}: {reason}" for its in bad for reason in its.reasons] + ([options.trouble] if options.trouble else [])
+    if bad or trouble:
+        lines = [f"{its.name}: {reason}" for its in bad for reason in its.reasons] + trouble
         return {"failed": True, "msg": "\n".join([f"{said}; see {options.directory}/report.html", *lines]), "states": tally}
     return {"states": tally}
 

@@ -790,6 +790,18 @@ def test_what_broke_off_outside_of_a_drill_is_told_and_the_run_fails(tmp_path: P
     assert "haproxy_killed: not run: drills had been stopped before: Marks that make numbered alerts fire: no space left" in said
 
 
+@pytest.mark.parametrize(("state", "said"), [("active", ""), ("inactive", "after the drills, keepalived (mon2) does not run")])
+def test_after_the_last_drill_every_load_balancer_could_take_the_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str, said: str
+) -> None:
+    its = options(tmp_path, wanted=["haproxy_killed"], settle=0, addresses={"mon1": "active\n2: eth0", "mon2": f"{state}\n2: eth0"})
+    made(its)
+    monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
+    assert conduct.finish(seen(), its, print)["verdict"] == "passed"
+    told = conduct.tell(seen(), its, print)
+    assert (told.get("failed", False), told.get("msg", "").partition("\n")[2]) == (bool(said), said)
+
+
 def test_the_list_of_failures_is_in_the_reference() -> None:
     page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert not [name for name in failures.load() if f"| `{name}` |" not in page]
