@@ -91,7 +91,7 @@ class Upstream:
     near: the member on the client's own host first. port, check: name of the
     members' port, and (name of the port, path) to check with ``check_method``. one_writer: as a front end's.
     cut: connections to a member that fails its check are ended, as its clients would wait for one that hangs;
-    always where there is one writer, as it may be that no more.
+    always where there is one writer, as it may be that no more, and where there is a ``check_body``, as it answers without what it lacks.
     clients: components on whose hosts it is needed, by default all. tls: the proxy speaks TLS with the host's
     certificate, for clients that cannot or should not have it. check_body: as a front end's.
     """

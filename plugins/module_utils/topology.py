@@ -243,7 +243,8 @@ def upstreams(groups: Mapping[str, Sequence[str]], hostvars: Mapping[str, Mappin
                     "check_method": way.check_method,
                     "check_body": way.check_body,
                     "one_writer": way.one_writer,
-                    "cut": way.cut or way.one_writer,
+                    # Who is out by what it says of itself goes on to answer, and wrongly.
+                    "cut": bool(way.cut or way.one_writer or way.check_body),
                     "servers": some,
                 }
             )

@@ -118,10 +118,10 @@ def test_ways_prefer_the_member_on_the_same_host() -> None:
     assert [server["host"] for server in ways["s3"]["servers"]] == ["b", "a"]
 
 
-def test_connections_are_cut_where_a_client_would_wait_for_one_that_hangs_or_write_to_one_that_leads_no_more() -> None:
-    inventory = {**GROUPS, "postgresql": ["a", "b"]}
+def test_connections_are_cut_where_a_client_would_wait_for_one_that_hangs_or_be_served_by_one_that_cannot() -> None:
+    inventory = {**GROUPS, "postgresql": ["a", "b"], "thanos_query_frontend": ["a", "b"], "grafana": ["a", "b"]}
     cut = {way["kind"] for way in topology.upstreams(inventory, HOSTVARS, "b") if way["cut"]}
-    assert cut == {"rpc", "sql"}
+    assert cut == {"rpc", "sql", "query_engine", "queries_engine", "queries"}
 
 
 def test_a_way_to_one_member_has_the_same_address_on_every_host_and_in_every_inventory() -> None:

@@ -31,17 +31,17 @@ def broken(stack: Stack, name: str, host: str) -> bool:
 
 def interrupted(stack: Stack, number: signal.Signals, directory: Path, name: str) -> tuple[str, Path]:
     """Begin a list whose second drill is ``name``, and end it with a signal once that has struck: (host, directory of that drill)."""
+    work = directory / ".work" / "001"
 
-    def struck() -> tuple[str, Path] | None:
-        done = [(one, path.parent) for path in directory.glob(f".work/*/{record.EVENTS}") for one in record.events(path.parent)]
-        return next(((one.host, path) for one, path in done if one.what == "injected" and broken(stack, name, one.host)), None)
+    def struck() -> str | None:
+        return next((one.host for one in record.events(work) if one.what == "injected" and broken(stack, name, one.host)), None)
 
     given: dict[str, Any] = {"drill": ["nothing", name], "drill_seconds": 15, "drill_go_on": True, "drill_report": str(directory)}
     command, environment = player("drill", variables=given, strategy="linear")
     with (directory.parent / f"{directory.name}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
-        host, work = wait_for("a failure", struck, 300)
+        host = wait_for("a failure", struck, 300)
     finally:
         # To its children too, as a terminal does; and once more, as a person does: Python ignores an interrupt that comes while it forks.
         while process.poll() is None:

@@ -37,6 +37,8 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.stack import S
 Say = Callable[[str], None]
 #: Seconds right before a failure in which the probes look, and nothing else of the drill takes what the stack needs.
 BEFORE = 5.0
+#: Seconds after the mending before the first look at the whole stack.
+AFTER = 3.0
 #: Times that it is asked, a second apart, who does what before somebody else is believed to do it: a member may be slow to answer.
 ASKED = 3
 #: Outages this many times as long as promised, and longer than PATIENCE seconds, end a drill before its time.
@@ -324,6 +326,8 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     # An order to cut power that came to nothing may still be carried out: the guardian gives power until it is not any more.
     if not options.unmended and not (unmade and case.failure.do == "power_cut"):
         record.mended(directory)
+    # Whoever comes back needs the processors first.
+    time.sleep(AFTER)
     missing = stack.whole(options.patience)
     whole = time.time()
     waiting: list[str] = []
