@@ -26,14 +26,14 @@ GIVEN_UP = 60
 
 
 def waited(
-    directory: Path, pki: identities.Site, seconds: float, *ports: int, name: str = "localhost", scrape: float = 600
+    directory: Path, pki: identities.Site, seconds: float, *ports: int, name: str = "localhost", scrape: float = 600, young: float = 0
 ) -> tuple[float, str]:
     """How long the program took, and what it said."""
     certificate, key = pki.files("controller")
     tls = {"ca_file": pki.ca, "cert_file": certificate, "key_file": key}
     settings = directory / "stores.json"
     members = {f"127.0.0.1:{port}": name for port in ports}
-    settings.write_text(json.dumps({"seconds": seconds, "scrape": scrape, "tls": tls, "members": members}))
+    settings.write_text(json.dumps({"seconds": seconds, "scrape": scrape, "young": young, "tls": tls, "members": members}))
     start = time.monotonic()
     command = [sys.executable, "-I", str(PROGRAM), str(settings)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=GIVEN_UP, check=True)
@@ -60,6 +60,13 @@ def rejecting() -> Iterator[int]:
 def test_one_that_is_there_is_enough(tmp_path: Path, pki: identities.Site) -> None:
     with serve(lambda _request: Answer(), pki.context()) as server, rejecting() as port:
         assert waited(tmp_path, pki, 600, port, server.port)[1] == ""
+
+
+def test_where_the_host_has_just_started_one_that_is_there_may_have_too(tmp_path: Path, pki: identities.Site) -> None:
+    with serve(lambda _request: Answer(), pki.context()) as server:
+        took, said = waited(tmp_path, pki, 600, server.port, scrape=3, young=10**9)
+    assert took >= 3
+    assert said == ""
 
 
 def test_whoever_rejects_or_is_somebody_else_is_not_there_and_the_wait_has_an_end(tmp_path: Path, pki: identities.Site) -> None:

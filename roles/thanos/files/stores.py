@@ -2,10 +2,12 @@
 
 Runs before the engine, which is at once ready and answers out of whatever stores it has by then. SETTINGS is a file of JSON:
 ``seconds`` to wait, ``tls`` (paths ``ca_file``, ``cert_file``, ``key_file``), ``members``, by ``address:port`` the name in the certificate,
-``scrape``: the seconds in which a Prometheus has seen every target.
+``scrape``: the seconds in which a Prometheus has seen every target, ``young``: those after the start of this host in which all others
+may have started with it.
 """
 
 import json
+import os
 import pathlib
 import socket
 import ssl
@@ -28,9 +30,16 @@ def reached(authority: str, name: str, tls: ssl.SSLContext) -> bool:
         return False
 
 
-def wait(members: Mapping[str, str], tls: ssl.SSLContext, seconds: float, scrape: float) -> bool:
-    """Whether one was reached in time. Whoever had to be waited for has just started, and what its Prometheus has is old."""
-    end, fresh = time.monotonic() + seconds, 0.0
+def age() -> float:
+    """Seconds since the first process of this host, which may be a container, has begun."""
+    after_name = pathlib.Path("/proc/1/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def wait(members: Mapping[str, str], tls: ssl.SSLContext, seconds: float, scrape: float, young: float) -> bool:
+    """Whether one was reached in time. One that had to be waited for has just started, and what its Prometheus has is old; and where
+    all hosts have lost their power, so it is with one that was a moment faster than this engine."""
+    end, fresh = time.monotonic() + seconds, scrape if age() < young else 0.0
     while not any(reached(authority, name, tls) for authority, name in members.items()):
         if time.monotonic() > end:
             return False
@@ -45,7 +54,7 @@ def main() -> None:
     tls = ssl.create_default_context(cafile=its["tls"]["ca_file"])
     tls.load_cert_chain(its["tls"]["cert_file"], its["tls"]["key_file"])
     tls.set_alpn_protocols(["h2"])
-    if its["members"] and not wait(its["members"], tls, its["seconds"], its["scrape"]):
+    if its["members"] and not wait(its["members"], tls, its["seconds"], its["scrape"], its["young"]):
         print(f"no sidecar within {its['seconds']:g} s; answers come from what other stores have")
 
 
