@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -26,14 +27,14 @@ GIVEN_UP = 60
 
 
 def waited(
-    directory: Path, pki: identities.Site, seconds: float, *ports: int, name: str = "localhost", scrape: float = 600, young: float = 0
+    directory: Path, pki: identities.Site, seconds: float, *ports: int, name: str = "localhost", scrape: float = 600, young: float = 0, asked: float = 0
 ) -> tuple[float, str]:
     """How long the program took, and what it said."""
     certificate, key = pki.files("controller")
     tls = {"ca_file": pki.ca, "cert_file": certificate, "key_file": key}
     settings = directory / "stores.json"
     members = {f"127.0.0.1:{port}": name for port in ports}
-    settings.write_text(json.dumps({"seconds": seconds, "scrape": scrape, "young": young, "tls": tls, "members": members}))
+    settings.write_text(json.dumps({"seconds": seconds, "scrape": scrape, "young": young, "asked": asked, "tls": tls, "members": members}))
     start = time.monotonic()
     command = [sys.executable, "-I", str(PROGRAM), str(settings)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=GIVEN_UP, check=True)
@@ -77,25 +78,43 @@ def test_whoever_rejects_or_is_somebody_else_is_not_there_and_the_wait_has_an_en
             assert said == "no sidecar within 1 s; answers come from what other stores have\n"
 
 
-def test_one_that_comes_later_is_seen_and_given_the_time_to_see_its_targets(tmp_path: Path, pki: identities.Site) -> None:
+@contextmanager
+def coming(pki: identities.Site, *shakes: bool) -> Iterator[int]:
+    """Shakes hands or not, one after the other as told, and with everybody after that."""
+    turns = iter(shakes)
     with socket.create_server(("127.0.0.1", 0)) as door:
-        came: list[float] = []
 
         def come() -> None:
-            # Nobody shakes hands until the first one has tried in vain.
-            door.accept()[0].close()
-            came.append(time.monotonic())
             while True:
                 try:
-                    with pki.context().wrap_socket(door.accept()[0], server_side=True):
-                        return
-                except OSError:
+                    client = door.accept()[0]
+                    if not next(turns, True):
+                        client.close()
+                        continue
+                    with pki.context().wrap_socket(client, server_side=True):
+                        pass
+                except ssl.SSLError:
                     continue
+                except OSError:
+                    return
 
         threading.Thread(target=come, daemon=True).start()
-        took, said = waited(tmp_path, pki, 600, door.getsockname()[1], scrape=3)
-    assert came
+        yield door.getsockname()[1]
+        door.shutdown(socket.SHUT_RDWR)
+
+
+def test_one_that_comes_later_is_seen_and_given_the_time_to_see_its_targets(tmp_path: Path, pki: identities.Site) -> None:
+    with coming(pki, False) as port:
+        took, said = waited(tmp_path, pki, 600, port, scrape=3)
     assert took >= 3
+    assert said == ""
+
+
+def test_one_that_a_proxy_takes_for_well_until_it_has_asked_it_is_waited_for(tmp_path: Path, pki: identities.Site) -> None:
+    with coming(pki, False, True, *[False] * 5) as port:
+        took, said = waited(tmp_path, pki, 600, port, scrape=1, asked=3)
+    # Five looks in vain came after the first hand.
+    assert took >= 3 + 5 * 0.2
     assert said == ""
 
 

@@ -3,7 +3,8 @@
 Runs before the engine, which is at once ready and answers out of whatever stores it has by then. SETTINGS is a file of JSON:
 ``seconds`` to wait, ``tls`` (paths ``ca_file``, ``cert_file``, ``key_file``), ``members``, by ``address:port`` the name in the certificate,
 ``scrape``: the seconds in which a Prometheus has seen every target, ``young``: those after the start of this host in which all others
-may have started with it.
+may have started with it, ``asked``: those in which a proxy that has just started asks each member for the first time, and takes it for
+well until then.
 """
 
 import json
@@ -36,17 +37,25 @@ def age() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - int(after_name[19]) / os.sysconf("SC_CLK_TCK")
 
 
-def wait(members: Mapping[str, str], tls: ssl.SSLContext, seconds: float, scrape: float, young: float) -> bool:
-    """Whether one was reached in time. One that had to be waited for has just started, and what its Prometheus has is old; and where
-    all hosts have lost their power, so it is with one that was a moment faster than this engine."""
-    end, fresh = time.monotonic() + seconds, scrape if age() < young else 0.0
-    while not any(reached(authority, name, tls) for authority, name in members.items()):
-        if time.monotonic() > end:
+def wait(members: Mapping[str, str], tls: ssl.SSLContext, seconds: float, scrape: float, young: float, asked: float) -> bool:
+    """Whether one was reached in time, and still is once the proxy has asked it.
+
+    One that had to be waited for has just started, and what its Prometheus has is old; and where all hosts have lost their power, so it
+    is with one that was a moment faster than this engine.
+    """
+    begun, fresh = time.monotonic(), scrape if age() < young else 0.0
+    since = 0.0
+    while True:
+        now = time.monotonic()
+        if any(reached(authority, name, tls) for authority, name in members.items()):
+            since = since or now
+            if not fresh or now > since + max(fresh, asked):
+                return True
+        elif now > begun + seconds:
             return False
-        fresh = scrape
+        else:
+            since, fresh = 0.0, scrape
         time.sleep(PAUSE)
-    time.sleep(fresh)
-    return True
 
 
 def main() -> None:
@@ -54,7 +63,7 @@ def main() -> None:
     tls = ssl.create_default_context(cafile=its["tls"]["ca_file"])
     tls.load_cert_chain(its["tls"]["cert_file"], its["tls"]["key_file"])
     tls.set_alpn_protocols(["h2"])
-    if its["members"] and not wait(its["members"], tls, its["seconds"], its["scrape"], its["young"]):
+    if its["members"] and not wait(its["members"], tls, its["seconds"], its["scrape"], its["young"], its["asked"]):
         print(f"no sidecar within {its['seconds']:g} s; answers come from what other stores have")
 
 
