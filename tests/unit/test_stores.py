@@ -27,7 +27,14 @@ GIVEN_UP = 60
 
 
 def waited(
-    directory: Path, pki: identities.Site, seconds: float, *ports: int, name: str = "localhost", scrape: float = 600, young: float = 0, asked: float = 0
+    directory: Path,
+    pki: identities.Site,
+    seconds: float,
+    *ports: int,
+    name: str = "localhost",
+    scrape: float = 600,
+    young: float = 0,
+    asked: float = 0,
 ) -> tuple[float, str]:
     """How long the program took, and what it said."""
     certificate, key = pki.files("controller")
