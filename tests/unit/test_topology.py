@@ -119,7 +119,7 @@ def test_ways_prefer_the_member_on_the_same_host() -> None:
 
 
 def test_connections_are_cut_where_a_client_would_wait_for_one_that_hangs_or_be_served_by_one_that_cannot() -> None:
-    inventory = {**GROUPS, **dict.fromkeys(("postgresql", "thanos_query", "thanos_query_frontend", "grafana"), ["a", "b"])}
+    inventory = {**GROUPS, **{name: ["a", "b"] for name in ("postgresql", "thanos_query", "thanos_query_frontend", "grafana")}}
     cut = {way["kind"] for way in topology.upstreams(inventory, HOSTVARS, "b") if way["cut"]}
     assert cut == {"rpc", "sql", "query_engine", "queries_engine", "queries"}
 
