@@ -86,16 +86,16 @@ def test_whoever_rejects_or_is_somebody_else_is_not_there_and_the_wait_has_an_en
 
 
 @contextmanager
-def coming(pki: identities.Site, *shakes: bool) -> Iterator[int]:
-    """Shakes hands or not, one after the other as told, and with everybody after that."""
-    turns = iter(shakes)
+def coming(pki: identities.Site, *shakes: bool) -> Iterator[tuple[int, list[bool]]]:
+    """Shakes hands or not, one after the other as told, and with everybody after that: (port, what is left of that)."""
+    left = list(shakes)
     with socket.create_server(("127.0.0.1", 0)) as door:
 
         def come() -> None:
             while True:
                 try:
                     client = door.accept()[0]
-                    if not next(turns, True):
+                    if left and not left.pop(0):
                         client.close()
                         continue
                     with pki.context().wrap_socket(client, server_side=True):
@@ -106,20 +106,22 @@ def coming(pki: identities.Site, *shakes: bool) -> Iterator[int]:
                     return
 
         threading.Thread(target=come, daemon=True).start()
-        yield door.getsockname()[1]
+        yield door.getsockname()[1], left
         door.shutdown(socket.SHUT_RDWR)
 
 
 def test_one_that_comes_later_is_seen_and_given_the_time_to_see_its_targets(tmp_path: Path, pki: identities.Site) -> None:
-    with coming(pki, False) as port:
+    with coming(pki, False) as (port, left):
         took, said = waited(tmp_path, pki, 600, port, scrape=3)
+    assert not left
     assert took >= 3
     assert said == ""
 
 
 def test_one_that_a_proxy_takes_for_well_until_it_has_asked_it_is_waited_for(tmp_path: Path, pki: identities.Site) -> None:
-    with coming(pki, False, True, *[False] * 5) as port:
+    with coming(pki, False, True, *[False] * 5) as (port, left):
         took, said = waited(tmp_path, pki, 600, port, scrape=1, asked=3)
+    assert not left
     # Five looks in vain came after the first hand.
     assert took >= 3 + 5 * 0.2
     assert said == ""
