@@ -12,15 +12,8 @@ author: monitoring.ha contributors (@monitoring-ha)
 description:
   - A step of the playbook C(monitoring.ha.drill). Power is cut by a command on the controller; everything else happens on the host,
     which mends it by itself after O(deadline).
-attributes:
-  check_mode:
-    support: partial
-    description: Says whether the failure can be made.
-    details:
-      - To find that out for a slow network or a full disk, the host delays packets for a moment, or writes a file of 4 KiB.
-  diff_mode:
-    support: none
-    description: A failure is no configuration.
+extends_documentation_fragment:
+  - monitoring.ha.fault
 options:
   state:
     description: V(present) makes the failure, V(absent) mends it.
@@ -31,20 +24,6 @@ options:
     description: What is done, as C(do) in the collection's list of failures.
     type: str
     required: true
-  given:
-    description: What the failure needs to know.
-    type: dict
-    default: {}
-  deadline:
-    description: Seconds after which the host mends it by itself.
-    type: int
-    default: 300
-  pause:
-    description:
-      - Seconds between having made everything ready and making the failure.
-      - Starting a module takes processors that clients need who are measured, on a host as on the controller.
-    type: float
-    default: 0
   directory:
     description: Where the drill keeps its record.
     type: path

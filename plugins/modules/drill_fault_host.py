@@ -12,15 +12,8 @@ author: monitoring.ha contributors (@monitoring-ha)
 description:
   - Makes a failure on this host, or mends it. Playbooks use M(monitoring.ha.drill_fault).
   - What mends is left on the host, and armed to run by itself, before the failure is made.
-attributes:
-  check_mode:
-    support: partial
-    description: Says whether the failure can be made.
-    details:
-      - To find that out for a slow network or a full disk, the host delays packets for a moment, or writes a file of 4 KiB.
-  diff_mode:
-    support: none
-    description: A failure is no configuration.
+extends_documentation_fragment:
+  - monitoring.ha.fault
 options:
   state:
     description: V(present) makes the failure, V(absent) mends it, or whatever is left of any when O(fault) is not given.
@@ -30,24 +23,10 @@ options:
   fault:
     description: What is done, as C(do) in the collection's list of failures.
     type: str
-  given:
-    description: What the failure needs to know, for instance C(units), C(peers) and C(path).
-    type: dict
-    default: {}
   files:
     description: Name of a file of the host's identity to its content, for a certificate that has expired.
     type: dict
     default: {}
-  deadline:
-    description: Seconds after which the host mends it by itself.
-    type: int
-    default: 300
-  pause:
-    description:
-      - Seconds between having made everything ready and making the failure.
-      - Starting a module takes processors that clients need who are measured, on a host as on the controller.
-    type: float
-    default: 0
 seealso:
   - module: monitoring.ha.drill_fault
 """

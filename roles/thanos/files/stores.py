@@ -16,9 +16,10 @@ import sys
 import time
 from collections.abc import Mapping
 
-#: Seconds for a handshake, and between two rounds.
+#: Seconds for a handshake, between two rounds, and between two once somebody was reached, who is to stay so.
 PATIENCE = 1.0
 PAUSE = 0.2
+PAUSE_REACHED = 1.0
 
 
 def reached(authority: str, name: str, tls: ssl.SSLContext) -> bool:
@@ -55,7 +56,7 @@ def wait(members: Mapping[str, str], tls: ssl.SSLContext, seconds: float, scrape
             return False
         else:
             since, fresh = 0.0, scrape
-        time.sleep(PAUSE)
+        time.sleep(PAUSE_REACHED if since else PAUSE)
 
 
 def main() -> None:
