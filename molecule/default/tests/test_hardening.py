@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.monitoring.ha.plugins.module_utils.catalogue import COMPONENTS
 
 from tests.scenario.stack import Stack
 
@@ -61,6 +62,16 @@ def test_who_decides_has_processors_first(stack: Stack, host: str) -> None:
     expected = dict.fromkeys(URGENT, 10) | dict.fromkeys(PATIENT, 1)
     expected = {unit: times for unit, times in expected.items() if f"{unit}." not in left_out(stack)}
     assert {unit: share(stack, host, unit) / usual for unit in expected} == expected
+
+
+@pytest.mark.parametrize("host", ["mon1", "mon2", "mon3"])
+def test_what_waits_for_sidecars_comes_through_what_confines_its_engine(stack: Stack, host: str) -> None:
+    """The engine starts all the same, and nobody would miss what the program does."""
+    unit = COMPONENTS["thanos_query"].unit
+    stack.run(host, f"systemctl restart {unit}")
+    (step,) = stack.run(host, f"systemctl show --property=ExecStartPre --value {unit}").splitlines()
+    assert "stores.py" in step and step.endswith("code=exited ; status=0 }")
+    assert stack.run(host, f"test -e /run/{unit.removesuffix('.service')}/reached && echo remembered").strip() == "remembered"
 
 
 def test_nobody_takes_the_memory_of_a_postgresql_that_outlives_its_patroni(stack: Stack) -> None:

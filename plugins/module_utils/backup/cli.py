@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from .settings import Settings
 
 SETTINGS = Path("/etc/monitoring-ha/backup/settings.json")
 FAILED = 1
+#: What systemd names the timer in that has started a service (since 252).
+TRIGGER = "TRIGGER_UNIT"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,6 +66,8 @@ _Result = tuple[int, Any, list[str]]
 
 
 def _run(found: Settings, parsed: argparse.Namespace) -> _Result:
+    if os.environ.get(TRIGGER):
+        time.sleep(found.wait)
     outcome = job.run(found, force=parsed.force)
     return (0 if outcome.ok else FAILED), report.status(found), outcome.lines()
 

@@ -51,6 +51,7 @@ class Settings:
     member: this one's name. members: all of them in order of precedence. directory: where repository and state are. grafana:
     options of an export, as the module has them, with ``password_file`` or ``token_file`` instead of a secret. max_age: seconds
     after which a backup counts as old. patience: seconds for which a member's last run counts as a sign of life, half as long.
+    wait: seconds between a timer's moment, which is everybody's, and this one's run.
     retention_days: how long history is kept, 0 for ever. remote_timeout: seconds for one fetch or push. signing_key: file of an
     SSH key, empty for none. textfile: file for the node exporter, empty for none. identity: ca, certificate and key by which
     members ask each other.
@@ -66,6 +67,7 @@ class Settings:
     email: str = "backup@localhost"
     max_age: float = 3600.0
     patience: float = 1800.0
+    wait: float = 0.0
     retention_days: float = 0.0
     remote_timeout: float = 120.0
     signing_key: str = ""

@@ -7,7 +7,7 @@ well within ``patience`` is left the work. So there is one that works, and when 
 
 - Cut off from each other, members on both sides work. That is harmless: reading changes nothing, and pushes overwrite nothing.
 - Clocks do not matter: an answer's age is the difference of two times of the host that gives it.
-- Without a remote every member works, as the only copy of a backup must not be on one host.
+- Without a remote every member works, as the only copy of a backup must not be on one host; ``Settings.wait`` keeps them apart.
 """
 
 from __future__ import annotations

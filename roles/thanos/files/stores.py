@@ -2,9 +2,9 @@
 
 Runs before the engine, which is at once ready and answers out of whatever stores it has by then. SETTINGS is a file of JSON:
 ``seconds`` to wait, ``tls`` (paths ``ca_file``, ``cert_file``, ``key_file``), ``members``, by ``address:port`` the name in the certificate,
-``scrape``: the seconds in which a Prometheus has seen every target, ``young``: those after the start of this host in which all others
-may have started with it, ``asked``: those in which a proxy that has just started asks each member for the first time, and takes it for
-well until then.
+``scrape``: the seconds in which a Prometheus has seen every target, ``asked``: those in which a proxy that has just started asks each
+member for the first time, and takes it for well until then. A file in ``RUNTIME_DIRECTORY``, which is gone when the host starts anew,
+says that this is not the engine's first start since then.
 """
 
 import json
@@ -32,19 +32,13 @@ def reached(authority: str, name: str, tls: ssl.SSLContext) -> bool:
         return False
 
 
-def age() -> float:
-    """Seconds since the first process of this host, which may be a container, has begun."""
-    after_name = pathlib.Path("/proc/1/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(after_name[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def wait(members: Mapping[str, str], tls: ssl.SSLContext, seconds: float, scrape: float, young: float, asked: float) -> bool:
+def wait(members: Mapping[str, str], tls: ssl.SSLContext, seconds: float, scrape: float, asked: float, first: bool) -> bool:
     """Whether one was reached in time, and still is once the proxy has asked it.
 
     One that had to be waited for has just started, and what its Prometheus has is old; and where all hosts have lost their power, so it
     is with one that was a moment faster than this engine.
     """
-    begun, fresh = time.monotonic(), scrape if age() < young else 0.0
+    begun, fresh = time.monotonic(), scrape if first else 0.0
     since = 0.0
     while True:
         now = time.monotonic()
@@ -64,7 +58,12 @@ def main() -> None:
     tls = ssl.create_default_context(cafile=its["tls"]["ca_file"])
     tls.load_cert_chain(its["tls"]["cert_file"], its["tls"]["key_file"])
     tls.set_alpn_protocols(["h2"])
-    if its["members"] and not wait(its["members"], tls, its["seconds"], its["scrape"], its["young"], its["asked"]):
+    before = pathlib.Path(os.environ["RUNTIME_DIRECTORY"], "reached")
+    if not its["members"]:
+        return
+    if wait(its["members"], tls, its["seconds"], its["scrape"], its["asked"], not before.exists()):
+        before.touch()
+    else:
         print(f"no sidecar within {its['seconds']:g} s; answers come from what other stores have")
 
 

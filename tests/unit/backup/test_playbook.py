@@ -51,3 +51,15 @@ def test_nobody_has_saved_it(outcome: dict[str, Any], play: Play) -> None:
 def test_a_file_of_people_that_could_not_be_merged_is_named(play: Play) -> None:
     found = run(play, disputed=["README.md"])
     assert not found.get("failed") and "localhost: README.md: changed in several ways, one of which was taken" in found["msg"]
+
+
+@pytest.mark.parametrize(("before", "remotes", "wait"), [(0, {}, 0), (1, {}, 30), (2, {}, 60), (9, {}, 120), (2, {"one": {}}, 0)])
+def test_where_everybody_works_it_is_one_after_the_other(before: int, remotes: dict[str, Any], wait: int, play: Play) -> None:
+    members = [*({"name": f"mon{number}"} for number in range(before)), {"name": "localhost"}]
+    given = {"backup_members": members, "backup_remotes": remotes, "backup_time_limit": "10m"}
+    unit = (ROLE / "templates" / "monitoring-ha-backup.service.j2").read_text()
+    (line,) = [text for text in unit.splitlines() if text.startswith("TimeoutStartSec=")]
+    task = {"name": "Wait", "ansible.builtin.debug": {"msg": ["{{ backup_wait | int }}", line]}, "vars": given}
+    variables = str(ROLE / "vars" / "main.yml")
+    done = play.site([{"hosts": "localhost", "gather_facts": False, "vars_files": [variables], "tasks": [task]}])
+    assert done.result("Wait")["msg"] == [wait, "TimeoutStartSec=10m" + (f" {wait}s" if wait else "")]

@@ -255,6 +255,21 @@ def test_the_program(program: Any, world: World, tmp_path: Path) -> None:
     assert (tmp_path / "out" / HOSTS).read_text() == "later", "what was there stays"
 
 
+def test_a_run_by_a_timer_waits_for_its_turn_and_one_by_hand_does_not(
+    program: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "wait": 1}))
+    # As systemd does for what a timer starts.
+    monkeypatch.setenv(cli.TRIGGER, "monitoring-ha-backup.timer")
+    begun = time.monotonic()
+    assert program("run")[0] == 0
+    assert time.monotonic() - begun >= 1
+    monkeypatch.delenv(cli.TRIGGER)
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "wait": 10**6}))
+    assert program("run")[0] == 0
+
+
 def test_checkout_of_another_members_work_and_without_the_remote(program: Any, world: World, tmp_path: Path) -> None:
     other = world.member("mon2", {"one": tmp_path / "one"})
     world.run(other)
