@@ -105,7 +105,7 @@ def promise(its: failures.Failure, database: str) -> str:
 
 
 def rows(summaries: Iterable[Summary], runs: Iterable[Run], database: str) -> Iterator[tuple[object, ...]]:
-    """A row for each drill in the order of the data; those that nobody noticed share one for each number of runs.
+    """A row for each drill in the order of the data; those that nobody noticed, and none failed of, share one for each number of runs.
 
     A summary of runs whose histories are gone counts with the others where it says enough, or else stands until there are as many others.
     """
@@ -118,10 +118,12 @@ def rows(summaries: Iterable[Summary], runs: Iterable[Run], database: str) -> It
         found = summarise(name, mine.get(name, ()))
         if name in old and old[name].runs > found.runs:
             found = old[name]
-        if found.runs and not any(found.worst.values()):
+        failed = sum(its.state == "failed" for its in mine.get(name, ()))
+        if found.runs and not failed and not any(found.worst.values()):
             unnoticed.setdefault(found.runs, []).append(name)
         elif found.runs:
-            yield f"`{name}`", found.runs, promise(failure, database) or "nothing", said(found.median), said(found.worst)
+            runs_of_it = f"{found.runs}, {failed} failed" if failed else found.runs
+            yield f"`{name}`", runs_of_it, promise(failure, database) or "nothing", said(found.median), said(found.worst)
     for count, names in sorted(unnoticed.items(), reverse=True):
         yield ", ".join(f"`{name}`" for name in names), f"{count} each", "as in the reference", "0 s", "0 s"
 

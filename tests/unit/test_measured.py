@@ -55,6 +55,13 @@ def test_each_drill_has_its_median_and_its_worst(docs: Path) -> None:
     assert measured.RUNS.read_text(encoding="utf-8") == kept and rows(docs / "drills.md") == expected, "what is there is not added again"
 
 
+def test_failed_runs_count_and_are_told_also_where_nobody_was_without_an_answer(docs: Path) -> None:
+    lines = [line(1, "etcd_killed", database=0), line(2, "etcd_killed", database=0).replace("passed", "failed")]
+    (docs / "0.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    measured.main([str(docs / "0.jsonl")])
+    assert rows(docs / "drills.md") == ["| `etcd_killed` | 2, 1 failed | database 5 s, grafana 5 s | 0 s | 0 s |"]
+
+
 def test_what_is_left_of_runs_that_are_gone_counts(docs: Path) -> None:
     measured.keep(
         [
