@@ -84,14 +84,19 @@ def answered(stack: Stack) -> Counter[str]:
     return Counter({match[1]: int(match[2]) for match in found if match})
 
 
+def asked(stack: Stack) -> list[int]:
+    """A run of 30 requests on connections of their own: how many each instance was handed meanwhile, the most first."""
+    before, run = answered(stack), {RUN_HEADER: uuid.uuid4().hex}
+    for _ in range(30):
+        visitor = Visitor(stack).administrator()
+        visitor.session.headers.update(run)
+        visitor.get("/api/org")
+        visitor.session.close()
+    return sorted((answered(stack) - before).values(), reverse=True)
+
+
 def test_what_one_run_asks_is_answered_by_one_instance(stack: Stack) -> None:
-    for _ in range(3):
-        before, run = answered(stack), {RUN_HEADER: uuid.uuid4().hex}
-        for _ in range(30):
-            visitor = Visitor(stack).administrator()
-            visitor.session.headers.update(run)
-            visitor.get("/api/org")
-            visitor.session.close()
-        counts = sorted((answered(stack) - before).values(), reverse=True)
-        # Somebody else may ask for something meanwhile.
-        assert counts[0] >= 30 and sum(counts[1:]) < 5, counts
+    runs = [asked(stack) for _ in range(9)]
+    # A backup may have asked for something meanwhile, too: nothing can be told by that.
+    quiet = [counts for counts in runs if sum(counts) < 35]
+    assert len(quiet) >= 3 and all(counts[0] >= 30 for counts in quiet), runs
