@@ -16,9 +16,12 @@ COLLECTION = "ansible_collections.monitoring.ha.plugins"
 
 
 def documented(path: Path) -> set[str]:
+    """Options, also those that it shares with others."""
     found = re.search(r'DOCUMENTATION = r"""(.*?)"""', path.read_text(encoding="utf-8"), re.DOTALL)
     assert found
-    return set(yaml.safe_load(found[1])["options"])
+    text = yaml.safe_load(found[1])
+    shared = [ROOT / "plugins" / "doc_fragments" / f"{name.split('.')[2]}.py" for name in text.get("extends_documentation_fragment", ())]
+    return set(text["options"]).union(*map(documented, shared))
 
 
 @pytest.mark.parametrize("name", ACTIONS)

@@ -145,7 +145,7 @@ def test_a_certificate_that_is_missing_is_no_failover_once_it_is_told(tmp_path: 
     """With TLS 1.3 a client learns of it only after its request, or but that the connection is gone, and tries again."""
     site = identities.make(tmp_path / "pki")
     with serve(lambda _request: Answer(b"{}"), site.context()) as server:
-        _ends(server.url, lambda one: one.get("/x"), Untrusted, "GET /x", ca=site.ca, retries=8, pause=0.01)
+        _ends(server.url, lambda one: one.get("/x"), Untrusted, "GET /x", ca=site.ca, retries=14, pause=0.001)
 
 
 @pytest.mark.parametrize("option", ["ca", "certificate", "key"])
