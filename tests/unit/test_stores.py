@@ -92,6 +92,7 @@ def test_whoever_rejects_or_is_somebody_else_is_not_there_and_the_wait_has_an_en
             took, said = waited(tmp_path, pki, 1, *ports, name=name, before=False)
             assert took >= 1
             assert said == "no sidecar within 1 s; answers come from what other stores have\n"
+        # Nothing is remembered of that: the next one is a first one still, and waits.
         with pytest.raises(subprocess.TimeoutExpired):
             waited(tmp_path, pki, 1, port, server.port, before=False, given_up=3)
 
