@@ -21,6 +21,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.action import drill_fault
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates, https
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import (
+    account,
     conduct,
     failures,
     faults_of,
@@ -29,6 +30,7 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import (
     record,
     report,
     rule,
+    run,
     watch,
 )
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import DrillError, Situation
@@ -144,11 +146,11 @@ def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
     its = options(tmp_path)
     its.work.mkdir()
     (its.work / "process").write_text("1", encoding="utf-8")
-    assert conduct.running(its) == 1
+    assert run.running(its) == 1
     (its.work / "process").write_text("1 17", encoding="utf-8")
-    assert conduct.running(its) == 0
+    assert run.running(its) == 0
     (its.work / "process").write_text("4194303", encoding="utf-8")
-    assert conduct.running(its) == 0
+    assert run.running(its) == 0
 
 
 def test_what_still_mends_is_waited_for_and_keeps_what_it_needs(tmp_path: Path) -> None:
@@ -159,10 +161,10 @@ def test_what_still_mends_is_waited_for_and_keeps_what_it_needs(tmp_path: Path) 
     may = Stack(DEMO, {host: {**values, "drills_allowed": True} for host, values in HOSTVARS.items()}, "/nowhere")
     with pytest.raises(DrillError, match=f"is still being mended \\(process {os.getpid()}\\)"):
         conduct.choose(may, its, print)
-    conduct.tell(may, its, print)
+    account.tell(may, its, print)
     assert its.drill(0).exists()
     (its.drill(0) / guardian.PROCESS).write_text("4194303 1", encoding="utf-8")
-    conduct.tell(may, its, print)
+    account.tell(may, its, print)
     assert not its.work.exists()
 
 
@@ -484,7 +486,7 @@ def test_what_an_inventory_promises_is_measured_or_the_drill_is_not_run(tmp_path
 
     def said(**given: Any) -> list[str]:
         wanted = options(tmp_path, wanted="compactor_killed", pager=PAGER, **given)
-        (case,) = conduct.cases(its, wanted)
+        (case,) = run.cases(its, wanted)
         return conduct.obstacles(case, [], Situation("mon1", "mon3"), its, wanted)
 
     assert said(probes=["query"]) == []
@@ -558,7 +560,7 @@ def test_what_mends_has_the_password_that_was_typed_in_or_leaves_it_to_the_host_
     ready(monkeypatch)
     begun = conduct.begin(seen(), its, print)
     (left,) = record.mends(its.drill(0)).values()
-    assert (begun["run"], begun["deadline"], begun["pause"], left["itself"]) == (True, 30 + conduct.DEADLINE, conduct.BEFORE, itself)
+    assert (begun["run"], begun["deadline"], begun["pause"], left["itself"]) == (True, 30 + conduct.DEADLINE, run.BEFORE, itself)
     named = [word.partition("=")[2] for word in left["command"] if word.startswith("--connection-password-file")]
     assert [Path(path).read_text(encoding="utf-8") for path in named] == ([password] if password else [])
     assert "secret" not in repr(its)
@@ -736,7 +738,7 @@ def test_a_store_that_was_gone_is_judged_by_what_reaches_it_afterwards(
 
 def test_journals_are_put_in_the_order_of_their_times() -> None:
     logs = {"mon1": "3.5 mon1 haproxy[1]: later\n-- no entries --\n", "mon2": "1.25 mon2 etcd[2]: first", "mon3": ""}
-    assert conduct.log_lines(logs) == [
+    assert account.log_lines(logs) == [
         {"at": 1.25, "host": "mon2", "line": "mon2 etcd[2]: first"},
         {"at": 3.5, "host": "mon1", "line": "mon1 haproxy[1]: later"},
     ]
@@ -744,7 +746,7 @@ def test_journals_are_put_in_the_order_of_their_times() -> None:
 
 def test_of_lines_that_say_the_same_again_and_again_the_first_is_kept_and_what_was_before_the_failure_is_not() -> None:
     said = [f"{second}.5 mon1 haproxy[1]: Connect from 127.0.0.1:{5000 + second} to a5f{second}" for second in range(10, 99)]
-    assert conduct.log_lines({"mon1": "\n".join([*said, "42.0 mon1 keepalived[7]: Entering FAULT STATE"])}, 20) == [
+    assert account.log_lines({"mon1": "\n".join([*said, "42.0 mon1 keepalived[7]: Entering FAULT STATE"])}, 20) == [
         {"at": 20.5, "host": "mon1", "line": "mon1 haproxy[1]: Connect from 127.0.0.1:5020 to a5f20 (79 times)"},
         {"at": 42.0, "host": "mon1", "line": "mon1 keepalived[7]: Entering FAULT STATE"},
     ]
@@ -756,7 +758,7 @@ def test_a_drill_that_was_not_come_to_is_not_run_and_the_run_fails_by_the_one_th
     record.secret(its.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
     conduct.broken_off(stack(), its, RuntimeError("no such host"))
     said: list[str] = []
-    told = conduct.tell(stack(), its, said.append)
+    told = account.tell(stack(), its, said.append)
     assert told["failed"] and told["states"] == {"passed": 0, "failed": 0, "not run": 1, "error": 1}
     assert "haproxy_killed: RuntimeError: no such host" in told["msg"] and "haproxy_hung: not run: drills had been stopped before" in said
     assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.json", "junit.xml", "history.jsonl"}
@@ -767,7 +769,7 @@ def test_a_run_that_is_broken_off_has_reported_the_drills_before(monkeypatch: py
     made(its)
     monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
     conduct.finish(seen(), its, print)
-    conduct.log(seen(), replace(its, logs={"mon1": "2.5 mon1 haproxy[1]: gone"}), print)
+    account.log(seen(), replace(its, logs={"mon1": "2.5 mon1 haproxy[1]: gone"}), print)
     results = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["results"]
     assert [(one["name"], one["state"], one["reasons"]) for one in results] == [
         ("haproxy_killed", "passed", []),
@@ -776,7 +778,7 @@ def test_a_run_that_is_broken_off_has_reported_the_drills_before(monkeypatch: py
     assert [one["line"] for one in results[0]["log"]] == ["mon1 haproxy[1]: gone"]
     assert "not come to yet" in (tmp_path / "report.html").read_text(encoding="utf-8") and (tmp_path / "junit.xml").exists()
     # Whoever goes on to the end remembers none of them twice.
-    conduct.tell(seen(), its, print)
+    account.tell(seen(), its, print)
     assert [one["name"] for one in report.history(tmp_path / report.HISTORY)] == ["haproxy_killed"]
 
 
@@ -785,7 +787,7 @@ def test_what_broke_off_outside_of_a_drill_is_told_and_the_run_fails(tmp_path: P
     its.work.mkdir(parents=True)
     record.secret(its.work / "run.json", {"started": 1.0, "versions": {}, "without": [], "left_out": []})
     said: list[str] = []
-    told = conduct.tell(stack(), its, said.append)
+    told = account.tell(stack(), its, said.append)
     assert told["failed"] and told["msg"].endswith("no space left") and told["states"]["not run"] == 1
     assert "haproxy_killed: not run: drills had been stopped before: Marks that make numbered alerts fire: no space left" in said
 
@@ -798,7 +800,7 @@ def test_after_the_last_drill_every_load_balancer_could_take_the_address(
     made(its)
     monkeypatch.setattr(Seen, "whole", lambda _stack, _timeout: [])
     assert conduct.finish(seen(), its, print)["verdict"] == "passed"
-    told = conduct.tell(seen(), its, print)
+    told = account.tell(seen(), its, print)
     assert (told.get("failed", False), told.get("msg", "").partition("\n")[2]) == (bool(said), said)
 
 
