@@ -13,6 +13,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, faults, https
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import faults_of, guardian, record
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.clock import Clock
 
 OPTIONS = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -39,7 +40,9 @@ class ActionModule(ActionBase):
         _validated, its = self.validate_argument_spec(OPTIONS)
         fault, state, given = its["fault"], its["state"], its["given"]
         host = str(given.get("host") or (task_vars or {}).get("inventory_hostname"))
-        begun = time.time()
+        directory = Path(its["directory"])
+        clock = Clock.of(directory)
+        begun = clock.now()
         if fault == "power_cut":
             result = self._power(given, state, (task_vars or {})["hostvars"][host], its["pause"])
         else:
@@ -51,10 +54,10 @@ class ActionModule(ActionBase):
         result = {key: value for key, value in result.items() if key != "invocation"}
         if not result.get("failed") and not result.get("unreachable") and not self._task.check_mode:
             # What clients see of a mending, they see before it has come back from the host.
-            result["at"] = begun if state == "absent" else time.time() - float(result.get("ago", 0))
+            result["at"] = begun if state == "absent" else clock.now() - float(result.get("ago", 0))
             if result.get("changed"):
                 what = "injected" if state == "present" else "mended"
-                record.event(Path(its["directory"]), result["at"], what, host)
+                record.event(directory, result["at"], what, host)
         return result
 
     def _power(self, given: dict[str, Any], state: str, variables: Mapping[str, Any], pause: float = 0.0) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import (
     report,
     watch,
 )
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.clock import Clock
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.failures import Case, DrillError
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.options import Options
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.run import BEFORE, Say, begun_run, cases, mending, put, running
@@ -191,7 +192,7 @@ def begin(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     directory = options.drill(options.index)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(mode=0o700)
-    started = time.time()
+    started = Clock.begin(directory).now()
     situation = stack.situation(options.addresses)
     hosts = struck(case, situation, stack, options)
     result = report.Result(case.name, case.failure.title, "not run", started, hosts, case.turn)
@@ -259,15 +260,16 @@ def last(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     directory = options.drill(options.index)
     promise = judge.Promise(failures.promised(case.failure, options.objectives, stack.database))
     # From now on: what stops in an orderly way, or has its disk filled, may have taken its time.
-    end = time.time() + case.failure.seconds
-    while (rest := end - time.time()) > 0 and not (options.work / ENOUGH).exists():
+    clock = Clock.of(directory)
+    end = clock.now() + case.failure.seconds
+    while (rest := end - clock.now()) > 0 and not (options.work / ENOUGH).exists():
         time.sleep(min(2.0, rest))
         for its in watch.ledgers(directory):
             limit = promise.outage(its.probe)
             allowed = max(PATIENCE, TOO_LONG * limit) if limit is not None else case.failure.seconds
             for attempts in its.kinds().values():
                 found = judge.outages(attempts, its.patience)
-                if found and time.time() - found[-1].end < 2 * its.patience and found[-1].seconds > allowed:
+                if found and clock.now() - found[-1].end < 2 * its.patience and found[-1].seconds > allowed:
                     say(f"mended before its time: {its.probe} has been without an answer for {found[-1].seconds:.0f} s")
                     return {"early": True}
     return {"early": False}
@@ -286,6 +288,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     case = cases(stack, options)[options.index]
     directory = options.drill(options.index)
     whom = json.loads((directory / "case.json").read_text(encoding="utf-8"))
+    clock = Clock.of(directory)
     made = {one.host for one in record.events(directory) if one.what == "injected"}
     unmade = [host for host in whom["hosts"] if host not in made]
     # An order to cut power that came to nothing may still be carried out: the guardian gives power until it is not any more.
@@ -294,7 +297,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     # Whoever comes back needs the processors first.
     time.sleep(AFTER)
     missing = stack.whole(options.patience)
-    whole = time.time()
+    whole = clock.now()
     waiting: list[str] = []
     again: list[str] = []
     if not missing:
@@ -321,6 +324,7 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     away = {one.host for one in done if one.what == "mended"}
     trouble += [f"somebody else has mended {host}, and nobody knows when" for host in sorted(made - away - set(options.unmended))]
     state: report.State = "error" if trouble else "failed" if kept else "passed"
+    disturbed = clock.notes()
     names = {topology.host_address(h, stack.hostvars[h]): h for h in topology.stack_hosts(stack.groups)}
     result = report.Result(
         name=case.name,
@@ -329,19 +333,19 @@ def finish(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
         started=whom["started"],
         hosts=whom["hosts"],
         turn=case.turn,
-        seconds=round(time.time() - whom["started"], 1),
-        reasons=trouble + kept,
+        seconds=round(clock.now() - whom["started"], 1),
+        reasons=trouble + kept + (disturbed if trouble or kept else []),
         promise=promised,
         figures=[figure.as_dict() for figure in figures],
         events=[vars(one) for one in done],
         moves=report.moves(ledgers, names),
         lines=report.lines(ledgers),
         cost=report.cost(ledgers),
-        notes=[*(f"Not measured: {line}" for line in begun["without"]), *idle],
+        notes=[*(f"Not measured: {line}" for line in begun["without"]), *idle, *disturbed],
     )
     put(options, result)
     watch.keep(directory, options.directory / "ledgers" / f"{case.name}-{case.turn}")
-    for line in [f"{case.name}: {state}", *(f"  {reason}" for reason in result.reasons)]:
+    for line in [f"{case.name}: {state}", *(f"  {reason}" for reason in result.reasons or disturbed)]:
         say(line)
     hosts = list(dict.fromkeys([*whom["hosts"], *filter(None, [whom["holder"], whom["leader"]])]))
     return {

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import record
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.clock import Clock
 
 PACKAGE = "ansible_collections.monitoring.ha.plugins.plugin_utils.drill"
 SETTINGS = "settings.json"
@@ -107,9 +108,9 @@ class Mender:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
+        self.directory, self.clock = directory, Clock.of(directory)
         self.pause, self.due, self.end = PAUSE, 0.0, 0.0
-        #: By the clock on the wall, and when by the other one no power is cut any more.
+        #: By the drill's clock, and when by the kernel's no power is cut any more.
         self.began, self.sure = 0.0, 0.0
         self.tried: set[Path] = set()
         self.worked: set[Path] = set()
@@ -121,7 +122,7 @@ class Mender:
             return True
         if path in self.tried and its["itself"]:
             injected = max((one.at for one in record.events(self.directory) if one.what == "injected"), default=self.began)
-            over = time.time() > injected + float(its["itself"])
+            over = self.clock.now() > injected + float(its["itself"])
             self.by_hosts = self.by_hosts or over
             return over
         self.tried.add(path)
@@ -138,7 +139,7 @@ class Mender:
         if not record.mends(self.directory):
             return True
         now = time.monotonic()
-        self.end, self.began, self.sure = self.end or now + GIVEN_UP, self.began or time.time(), self.sure or now + POWER
+        self.end, self.began, self.sure = self.end or now + GIVEN_UP, self.began or self.clock.now(), self.sure or now + POWER
         if now < self.due:
             return False
         left = sum(not self.settled(path, its) for path, its in record.mends(self.directory).items())
@@ -147,7 +148,7 @@ class Mender:
             self.pause = min(2 * self.pause, LONGEST_PAUSE)
             return False
         what = "not mended" if left else "left to the hosts" if self.by_hosts else "mended by the guardian"
-        record.event(self.directory, time.time(), what, "", f"{left} left" if left else "")
+        record.event(self.directory, self.clock.now(), what, "", f"{left} left" if left else "")
         record.mended(self.directory)
         return True
 

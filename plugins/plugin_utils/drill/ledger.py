@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +20,6 @@ from typing import Any, Literal
 State = Literal["ok", "error", "wrong", "stale"]
 #: Longest detail of an attempt that is kept, in characters.
 DETAIL = 300
-
-_epoch, _started = time.time(), time.monotonic()
-
-
-def now() -> float:
-    """Seconds since 1970, by a clock that nobody sets while a probe runs."""
-    return _epoch + time.monotonic() - _started
 
 
 @dataclass(frozen=True)

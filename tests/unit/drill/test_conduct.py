@@ -22,6 +22,7 @@ from ansible_collections.monitoring.ha.plugins.action import drill_fault
 from ansible_collections.monitoring.ha.plugins.module_utils import certificates, gates, https
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import (
     account,
+    clock,
     conduct,
     failures,
     faults_of,
@@ -697,6 +698,26 @@ def test_a_stack_has_to_stay_whole(
     monkeypatch.setattr(Seen, "missing", lambda _stack: missing if settle in slept else [])
     assert conduct.finish(seen(), its, print)["verdict"] == ("failed" if said else "passed")
     assert json.loads(its.verdict(0).read_text(encoding="utf-8"))["reasons"] == said
+
+
+@pytest.mark.parametrize("missing", [[], ["Grafana (mon2): no answer"]])
+def test_a_clock_that_is_set_in_the_middle_moves_nothing_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: list[str]
+) -> None:
+    its = options(tmp_path, wanted="haproxy_killed", settle=7)
+    directory = made(its)
+    ready(monkeypatch)
+    before = clock.Clock.begin(directory)
+    monkeypatch.setattr(time, "time", lambda: before.now() + 66)
+    monkeypatch.setattr(Seen, "missing", lambda _stack: missing)
+    lines: list[str] = []
+    conduct.finish(seen(), its, lines.append)
+    told = json.loads(its.verdict(0).read_text(encoding="utf-8"))
+    whole = next(its["at"] for its in told["events"] if its["what"] == "whole")
+    assert before.now() - 5 < whole < before.now()
+    (said,) = told["notes"]
+    assert said.startswith("The controller's clock was set forward by 66 s") and f"  {said}" in lines
+    assert told["reasons"] == [*(f"the stack did not stay whole for 7 s: {line}" for line in missing), *([said] if missing else [])]
 
 
 @pytest.mark.parametrize(("cut", "left"), [(False, 1), (True, 0)])

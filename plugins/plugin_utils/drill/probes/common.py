@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, split
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, State, Writer, now
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.clock import Clock
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, State, Writer
 
 if TYPE_CHECKING:
     import requests
@@ -127,6 +128,7 @@ class Probe:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.ledger = Writer(settings.directory / f"{self.name}.jsonl", self.patience)
+        self.now = Clock.of(settings.directory).now
         self._stop = settings.directory / "stop"
         self._ended = threading.Event()
         self._parent = os.getppid()
@@ -201,7 +203,7 @@ class Probe:
                 self.meanwhile()
                 if not self._ready and self._good >= 5 * max(1, len(counts)) and self.warm():
                     self._ready = True
-                    self.ledger.fact("ready", now())
+                    self.ledger.fact("ready", self.now())
                 pending = {future for future in pending if not future.done()}
                 begin += PERIOD
                 if (rest := begin - time.monotonic()) > 0:
@@ -212,10 +214,10 @@ class Probe:
     _good = 0
 
     def _one(self, kind: str, number: int, attempt: Callable[[int], Outcome]) -> None:
-        start = now()
+        start = self.now()
         try:
             state, detail = attempt(number)
         except Exception as error:
             state, detail = "error", f"{type(error).__name__}: {error}"
         self._good += state == "ok"
-        self.ledger.attempt(Attempt(number, start, now(), state, kind, detail))
+        self.ledger.attempt(Attempt(number, start, self.now(), state, kind, detail))

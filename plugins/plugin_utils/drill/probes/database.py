@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, State, now
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Attempt, State
 
 from .common import PERIOD, Probe
 
@@ -156,10 +156,10 @@ class Database(Probe):
         connection: Connection | None = None
         where, number, streak = "", 0, 0
         self.ledger.fact("sequential", True)
-        due = now()
+        due = self.now()
         while not self.stopped():
             number += 1
-            start = now()
+            start = self.now()
             state: State = "ok"
             detail = where
             try:
@@ -174,7 +174,7 @@ class Database(Probe):
                     with contextlib.suppress(Exception):
                         connection.close()
                     connection = None
-            end = now()
+            end = self.now()
             self.ledger.attempt(Attempt(number, start, end, state, "", detail))
             if streak == 5 and not self._ready:
                 self._ready = True

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import now
-
 from .common import Probe
 
 
@@ -15,11 +13,11 @@ class Metrics(Probe):
     name = "metrics"
 
     def _attempts(self) -> None:
-        self.since = now()
+        self.since = time.time()
         self.ledger.fact("ready", self.since)
         while not self.stopped():
             time.sleep(0.2)
-        self.until = now()
+        self.until = time.time()
 
     def finish(self) -> None:
         # What was scraped last arrives a moment later.

@@ -20,7 +20,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ansible_collections.monitoring.ha.plugins.module_utils.https import Unanswered, split
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import now
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.rule import ALERT
 
 from .common import Outcome, Probe
@@ -81,7 +80,7 @@ class Pages(Probe):
     # --- the receiver
 
     def prepare(self) -> None:
-        arrived, run = self._arrived, self.settings.run
+        arrived, run, now = self._arrived, self.settings.run, self.now
         # Addresses of the stack's hosts are told by their names.
         names = {address: host for host, address in self.settings.values["addresses"].items()}
 
@@ -99,7 +98,7 @@ class Pages(Probe):
                 del format, args
 
         self._server = Receiver(("", int(self.settings.values["pager_port"])), Handler)
-        self._begun = now()
+        self._begun = time.time()
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         for work, pause in ((self._again, AGAIN), *((lambda member=member: self._look(member), LOOK) for member in self.members)):
             threading.Thread(target=self._repeat, args=(work, pause), daemon=True).start()
@@ -133,8 +132,8 @@ class Pages(Probe):
 
     def post(self, number: int) -> Outcome:
         """Taken by one member is taken."""
-        self._posted[number] = now()
-        alerts = [self.alert(number, now() + FIRES)]
+        self._posted[number] = self.now()
+        alerts = [self.alert(number, time.time() + FIRES)]
         pending: set[Future[None]] = {self._pool.submit(self.send, member, alerts) for member in self.members}
         errors: list[str] = []
         while pending:
@@ -151,30 +150,30 @@ class Pages(Probe):
     def _again(self) -> None:
         paged = {entry[1] for entry in list(self._arrived) if entry[0] == "posted"}
         waiting = [number for number in list(self._posted) if number not in paged]
-        alerts = [self.alert(number, now() + FIRES) for number in waiting]
+        alerts = [self.alert(number, time.time() + FIRES) for number in waiting]
         if alerts:
             wait([self._pool.submit(self.send, member, alerts) for member in self.members], timeout=AGAIN)
 
     def _look(self, member: str) -> None:
         path = f"/api/v2/alerts?filter=alertname%3D%22{ALERT}%22&filter=source%3D%22rule%22"
-        begun = now()
+        begun = time.time()
         try:
             answer = json.loads(self.settings.member(*split(self.members[member])).text(path))
         except (Unanswered, ValueError):
             self._silent[member].append(begun)
             return
         self._seen[member] |= {int(alert["labels"]["number"]) for alert in answer}
-        self._answered[member].append(now())
+        self._answered[member].append(time.time())
 
     # --- the end
 
     def finish(self) -> None:
-        stopped = now()
+        stopped, ended = self.now(), time.time()
         # The last member's turn comes after all others', and what a dead one did not send is sent by the next.
         turns, patience = (float(self.settings.values[name]) for name in ("page_turns", "page_patience"))
-        while now() - stopped < patience:
+        while self.now() - stopped < patience:
             paged = {entry[1] for entry in list(self._arrived) if entry[0] == "posted"}
-            if set(self._posted) <= paged and now() - stopped > turns:
+            if set(self._posted) <= paged and self.now() - stopped > turns:
                 break
             time.sleep(0.5)
         self.ledger.fact(
@@ -185,11 +184,11 @@ class Pages(Probe):
             first = min((entry[1] * period for entry in self._arrived if entry[0] == "rule"), default=self._begun + 3 * period)
             # A member that paged before anybody was there to take it tries again, and does not ask whether others have paged since.
             since = max(first, self._begun)
-            self.ledger.fact("rule", {"period": period, "life": self.rule["life"], "since": since, "until": stopped - period})
+            self.ledger.fact("rule", {"period": period, "life": self.rule["life"], "since": since, "until": ended - period})
             moments = {"answered": self._answered, "silent": self._silent}
             reach = {m: {name: [round(at, 1) for at in those[m]] for name, those in moments.items()} for m in self.members}
             self.ledger.fact("reach", {m: {"seen": sorted(self._seen[m]), **its} for m, its in reach.items()})
-        over = [self.alert(number, now()) for number in self._posted]
+        over = [self.alert(number, time.time()) for number in self._posted]
         for member in self.members:
             try:
                 self.send(member, over)

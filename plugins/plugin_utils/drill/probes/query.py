@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import now
 
 from .common import Outcome, Probe
 
@@ -57,4 +56,4 @@ class Query(Probe):
         if answer.get("status") != "success":
             return "error", str(answer.get("error", answer.get("status")))
         warning = "; ".join(answer.get("warnings") or ())
-        return judged(answer["data"]["result"], hosts, now(), oldest(self.settings.interval, self.patience), warning)
+        return judged(answer["data"]["result"], hosts, time.time(), oldest(self.settings.interval, self.patience), warning)
