@@ -4,6 +4,8 @@
 
 That on the wall is set by whatever keeps it right, and after a virtual machine has stood still. Between two of its times there may be
 any number of seconds; the kernel's own count from its start is one for all processes.
+
+Times that hosts give (of samples, of alerts) are compared with the one on the wall all the same, as theirs is set like it.
 """
 
 from __future__ import annotations
