@@ -21,8 +21,8 @@ def test_whoever_asks_later_has_the_same_clock(tmp_path: Path) -> None:
     # As if the clock on the wall had been set by an hour since.
     (tmp_path / FILE).write_text(repr(begun.offset - 3600), encoding="utf-8")
     assert Clock.of(tmp_path).offset == begun.offset - 3600
-    ask = f"from {Clock.__module__} import Clock; from pathlib import Path; print(Clock.of(Path({str(tmp_path)!r})).now())"
     assert abs(Metrics(Settings({"directory": str(tmp_path)})).now() - time.time() + 3600) < 0.1
+    ask = f"from {Clock.__module__} import Clock; from pathlib import Path; print(Clock.of(Path({str(tmp_path)!r})).now())"
     before = time.time() - 3600
     other = float(subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout)
     assert before < other < time.time() - 3600
