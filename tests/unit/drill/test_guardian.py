@@ -18,6 +18,7 @@ from ansible.cli.adhoc import AdHocCLI
 from ansible.cli.playbook import PlaybookCLI
 from ansible_collections.monitoring.ha.plugins.action import drill_fault
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import guardian, record, watch
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.clock import FILE
 
 from tests.unit.identities import Site
 from tests.unit.servers import eventually, serve, texts
@@ -233,6 +234,8 @@ def times(path: Path) -> int:
 
 def test_power_is_given_until_nothing_cuts_it_any_more_and_everything_else_once(tmp_path: Path, clock: list[float]) -> None:
     """What was to cut it is an order that may be carried out after the playbook has gone, when power has been given already."""
+    # As if the clock on the wall had been set since the drill began.
+    (tmp_path / FILE).write_text("-900.0", encoding="utf-8")
     record.promise_to_mend(tmp_path, 0, logs(tmp_path / "power"), {}, power=True)
     record.promise_to_mend(tmp_path, 1, logs(tmp_path / "hosts"), {})
     mender = guardian.Mender(tmp_path)
@@ -240,7 +243,8 @@ def test_power_is_given_until_nothing_cuts_it_any_more_and_everything_else_once(
     took = until_done(mender, clock)
     assert guardian.POWER <= took <= guardian.POWER + guardian.LONGEST_PAUSE
     assert times(tmp_path / "power") >= guardian.POWER / guardian.LONGEST_PAUSE and times(tmp_path / "hosts") == 1
-    assert [one.what for one in record.events(tmp_path)] == ["mended by the guardian"] and record.mends(tmp_path) == {}
+    assert [(one.at, one.what) for one in record.events(tmp_path)] == [(clock[0] - 900, "mended by the guardian")]
+    assert record.mends(tmp_path) == {}
 
 
 def test_power_that_was_given_before_it_was_cut_for_certain_is_given_once_more(tmp_path: Path, clock: list[float]) -> None:

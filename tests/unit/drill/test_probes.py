@@ -19,7 +19,7 @@ import pytest
 import yaml
 from ansible_collections.monitoring.ha.plugins.module_utils import durations
 from ansible_collections.monitoring.ha.plugins.module_utils.certificates import UTC
-from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import judge, ledger
+from ansible_collections.monitoring.ha.plugins.plugin_utils.drill import clock, judge, ledger
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.ledger import Ledger
 from ansible_collections.monitoring.ha.plugins.plugin_utils.drill.probes import (
     address,
@@ -316,6 +316,29 @@ def test_alerts_are_posted_to_every_alertmanager_and_their_pages_counted(start: 
     numbers = judge.numbers(found.attempts, "post")
     assert counted == {("posted", number): 2 if number == 4 else 1 for number in numbers - {3}}
     assert {entry[3] for entry in found.facts["arrived"]} == {"mon1"}
+
+
+def test_what_hosts_say_is_held_against_the_clock_on_the_wall_and_all_else_against_the_drills(
+    start: Start, tls: Callable[[Answerer], Any], tmp_path: Path
+) -> None:
+    def answer(_request: Request) -> Answer:
+        result = [{"metric": {"host": host}, "value": [0, str(time.time())], "values": []} for host in ("mon1", "mon2")]
+        return said({"status": "success", "data": {"result": result}})
+
+    # As if somebody had set the clock on the wall forward by an hour since the drill began.
+    (tmp_path / clock.FILE).write_text(repr(time.time() - time.monotonic() - 3600), encoding="utf-8")
+    begun = time.time()
+    with tls(answer) as server:
+        endpoints = {"query": {"url": server.url, "user": "u", "password": "p"}}
+        asked, data = start(query.Query, endpoints=endpoints), start(metrics.Metrics, 1, endpoints)
+    posted, _server = paged(start, tls, set(), set())
+    ended = time.time()
+    assert begun - 5 <= data.facts["since"] < data.facts["until"] <= ended
+    for found in (asked, posted):
+        assert begun - 3600 <= found.span[0] < found.span[1] <= ended - 3600 and {one.state for one in found.attempts} == {"ok"}
+    # An alert that is over already pages nobody.
+    assert {entry[1] for entry in posted.facts["arrived"]} == judge.numbers(posted.attempts, "post")
+    assert all(begun - 3600 <= entry[2] <= ended - 3600 for entry in posted.facts["arrived"])
 
 
 def test_only_alerts_of_this_drill_that_fire_are_counted() -> None:
