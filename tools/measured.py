@@ -91,6 +91,12 @@ def summarise(drill: str, runs: Sequence[Run]) -> Summary:
     return Summary("", drill, len(runs), middle, {probe: max(values) for probe, values in seen.items()})
 
 
+def joined(gone: Summary, later: Summary) -> Summary:
+    """Of runs whose histories are gone and of fewer later ones: the worst of all, and the median of the more."""
+    worst = {probe: max(gone.worst.get(probe, 0.0), later.worst.get(probe, 0.0)) for probe in (*gone.worst, *later.worst)}
+    return Summary(gone.stack, gone.drill, gone.runs + later.runs, gone.median, worst)
+
+
 def said(figures: Seconds) -> str:
     """``database 25.6 s, query 0.2 s``, the worst first."""
     worst = sorted(figures.items(), key=lambda its: (-its[1], its[0]))
@@ -107,7 +113,8 @@ def promise(its: failures.Failure, database: str) -> str:
 def rows(summaries: Iterable[Summary], runs: Iterable[Run], database: str) -> Iterator[tuple[object, ...]]:
     """A row for each drill in the order of the data; those that nobody noticed, and none failed of, share one for each number of runs.
 
-    A summary of runs whose histories are gone counts with the others where it says enough, or else stands until there are as many others.
+    A summary of runs whose histories are gone counts with the others where it says enough, or else gives the median for as long as it
+    is of more runs than they are.
     """
     old = {its.drill: its for its in summaries}
     mine: dict[str, list[Run]] = {}
@@ -117,7 +124,7 @@ def rows(summaries: Iterable[Summary], runs: Iterable[Run], database: str) -> It
     for name, failure in failures.load().items():
         found = summarise(name, mine.get(name, ()))
         if name in old and old[name].runs > found.runs:
-            found = old[name]
+            found = joined(old[name], found)
         failed = sum(its.state == "failed" for its in mine.get(name, ()))
         if found.runs and not failed and not any(found.worst.values()):
             unnoticed.setdefault(found.runs, []).append(name)

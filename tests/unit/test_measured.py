@@ -68,11 +68,15 @@ def test_what_is_left_of_runs_that_are_gone_counts(docs: Path) -> None:
             measured.Summary("demo", "grafana_killed", 1, {"grafana": 1.0}, {"grafana": 1.0}),
             measured.Summary("demo", "grafana_hung", 2, {"grafana": 2.0}, {"grafana": 3.0}),
             measured.Summary("demo", "prometheus_hung", 5, {"query": 5.0}, {"query": 7.0}),
+            measured.Summary("demo", "sidecar_hung", 5, {"query": 5.0}, {"query": 7.0}),
         ],
         [
-            measured.Run(number, "demo", name, "passed", {"grafana": 4.0})
-            for number in (1, 2)
-            for name in ("grafana_killed", "grafana_hung")
+            measured.Run(3, "demo", "sidecar_hung", "passed", {"grafana": 1.0, "query": 8.0}),
+            *(
+                measured.Run(number, "demo", name, "passed", {"grafana": 4.0})
+                for number in (1, 2)
+                for name in ("grafana_killed", "grafana_hung")
+            ),
         ],
     )
     measured.main([])
@@ -80,6 +84,8 @@ def test_what_is_left_of_runs_that_are_gone_counts(docs: Path) -> None:
     assert its["grafana_killed"] == "3 | grafana 3 s | grafana 4.0 s | grafana 4.0 s |"
     assert its["grafana_hung"] == "4 | grafana 10 s | grafana 3.5 s | grafana 4.0 s |"
     assert its["prometheus_hung"] == "5 | query 15 s, grafana 15 s | query 5.0 s | query 7.0 s |"
+    # Fewer later runs than those: the worst is that of all.
+    assert its["sidecar_hung"] == "6 | query 15 s, grafana 15 s | query 5.0 s | query 8.0 s, grafana 1.0 s |"
 
 
 @pytest.mark.parametrize("name", measured.PAGES)
