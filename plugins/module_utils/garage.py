@@ -55,7 +55,10 @@ def size(text: str | int) -> int:
 
 @dataclass
 class Api:
-    """The administration API of one node. patience: seconds in which the others may come back, when too few of them are there to read."""
+    """The administration API of one node.
+
+    patience: seconds in which the others may come back, when too few of them are there to read, or are busy with moving data.
+    """
 
     client: Client
     token: str
@@ -69,8 +72,15 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         path, end = f"/v2/{name}" + (f"?{query}" if query else ""), time.monotonic() + self.patience
         while True:
-            status, text = self.client.request(method, path, data, headers)
-            if status != 503 or method != "GET" or time.monotonic() > end:
+            late = method != "GET" or time.monotonic() > end
+            try:
+                status, text = self.client.request(method, path, data, headers)
+            except Unanswered as error:
+                # Nobody there is something else than somebody who takes too long.
+                if late or not isinstance(error.__cause__, TimeoutError):
+                    raise
+                continue
+            if late or status != 503:
                 break
             self.sleep(1)
         try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import urllib.parse
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from ansible_collections.monitoring.ha.plugins.module_utils import garage
 from ansible_collections.monitoring.ha.plugins.module_utils.garage import Api, GarageError, Node
-from ansible_collections.monitoring.ha.plugins.module_utils.https import Client
+from ansible_collections.monitoring.ha.plugins.module_utils.https import Client, Unanswered
 
 from tests.unit.plays import Play
 from tests.unit.servers import Answer, Request, free_port, serve
@@ -40,6 +40,8 @@ class Cluster:
     buckets: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     alone: int = 0
+    #: Questions that are answered too late.
+    slow: int = 0
     draining: set[str] = field(default_factory=set)
     blocks: dict[str, int] = field(default_factory=dict)
     #: Nodes that are known and out of reach, and for how many seconds.
@@ -51,6 +53,9 @@ class Cluster:
         if self.alone:
             self.alone -= 1
             return Answer(b'{"message": "Internal error: Could not reach quorum of 2"}', 503)
+        if self.slow:
+            self.slow -= 1
+            return Answer(b"[]", wait=0.5)
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(b'{"message": "Forbidden: invalid token"}', 403)
         url = urllib.parse.urlparse(request.path)
@@ -389,11 +394,24 @@ def test_the_others_may_come_back_while_it_reads(api: Api, cluster: Cluster) -> 
         api.get("ListKeys")
 
 
+def test_what_is_read_may_take_longer_while_data_move(api: Api, cluster: Cluster) -> None:
+    impatient = Api(replace(api.client, timeout=0.1), TOKEN)
+    cluster.slow = 2
+    assert impatient.get("ListKeys") == [] and cluster.slow == 0
+    cluster.slow, impatient.patience = 2, 0
+    with pytest.raises(Unanswered, match="timed out"):
+        impatient.get("ListKeys")
+
+
 def test_a_write_is_not_repeated(api: Api, cluster: Cluster) -> None:
     cluster.alone = 2
     with pytest.raises(GarageError, match="503"):
         api.post("ImportKey", {})
     assert cluster.alone == 1
+    cluster.alone, cluster.slow = 0, 2
+    with pytest.raises(Unanswered, match="timed out"):
+        Api(replace(api.client, timeout=0.1), TOKEN).post("ImportKey", {})
+    assert cluster.slow == 1
 
 
 def test_a_wrong_token_is_said_and_not_shown(api: Api) -> None:
