@@ -41,6 +41,8 @@ ASKED = 3
 #: Outages this many times as long as promised, and longer than PATIENCE seconds, end a drill before its time.
 TOO_LONG = 3.0
 PATIENCE = 60.0
+#: Times as long as a look took the processor until the next one: it reads all that was written, which is much where a drill is long.
+REST = 20.0
 #: Seconds beyond a failure's own after which a host mends it by itself.
 DEADLINE = 120
 #: Where the object store was gone for less than a block's time.
@@ -262,8 +264,10 @@ def last(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     # From now on: what stops in an orderly way, or has its disk filled, may have taken its time.
     clock = Clock.of(directory)
     end = clock.now() + case.failure.seconds
+    took = 0.0
     while (rest := end - clock.now()) > 0 and not (options.work / ENOUGH).exists():
-        time.sleep(min(2.0, rest))
+        time.sleep(min(max(2.0, REST * took), rest))
+        begun = time.thread_time()
         for its in watch.ledgers(directory):
             limit = promise.outage(its.probe)
             allowed = max(PATIENCE, TOO_LONG * limit) if limit is not None else case.failure.seconds
@@ -272,6 +276,7 @@ def last(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
                 if found and clock.now() - found[-1].end < 2 * its.patience and found[-1].seconds > allowed:
                     say(f"mended before its time: {its.probe} has been without an answer for {found[-1].seconds:.0f} s")
                     return {"early": True}
+        took = time.thread_time() - begun
     return {"early": False}
 
 
