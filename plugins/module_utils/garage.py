@@ -71,17 +71,19 @@ class Api:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         path, end = f"/v2/{name}" + (f"?{query}" if query else ""), time.monotonic() + self.patience
+
+        def over() -> bool:
+            return method != "GET" or time.monotonic() > end
+
         while True:
-            late = method != "GET" or time.monotonic() > end
             try:
                 status, text = self.client.request(method, path, data, headers)
+                if status != 503 or over():
+                    break
             except Unanswered as error:
                 # Nobody there is something else than somebody who takes too long.
-                if late or not isinstance(error.__cause__, TimeoutError):
+                if over() or not isinstance(error.__cause__, TimeoutError):
                     raise
-                continue
-            if late or status != 503:
-                break
             self.sleep(1)
         try:
             answer = json.loads(text) if text else None

@@ -395,7 +395,7 @@ def test_the_others_may_come_back_while_it_reads(api: Api, cluster: Cluster) -> 
 
 
 def test_what_is_read_may_take_longer_while_data_move(api: Api, cluster: Cluster) -> None:
-    impatient = Api(replace(api.client, timeout=0.1), TOKEN)
+    impatient = Api(replace(api.client, timeout=0.1), TOKEN, sleep=lambda _seconds: None)
     cluster.slow = 2
     assert impatient.get("ListKeys") == [] and cluster.slow == 0
     cluster.slow, impatient.patience = 2, 0

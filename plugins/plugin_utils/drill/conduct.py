@@ -41,8 +41,10 @@ ASKED = 3
 #: Outages this many times as long as promised, and longer than PATIENCE seconds, end a drill before its time.
 TOO_LONG = 3.0
 PATIENCE = 60.0
-#: Times as long as a look took the processor until the next one: it reads all that was written, which is much where a drill is long.
-REST = 20.0
+#: Seconds between two looks at what probes have written, and the share of a processor that they may take: all of it is read each time,
+#: which is much where a drill is long.
+LOOK = 2.0
+SHARE = 0.05
 #: Seconds beyond a failure's own after which a host mends it by itself.
 DEADLINE = 120
 #: Where the object store was gone for less than a block's time.
@@ -256,6 +258,11 @@ def broken_off(stack: Stack, options: Options, error: Exception) -> None:
 # --- last -----------------------------------------------------------------------------------------------------------
 
 
+def pause(took: float) -> float:
+    """Seconds until the next look. took: those of a processor that one took."""
+    return max(LOOK, took / SHARE)
+
+
 def last(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     """Until the failure has lasted as long as it should, or a client has been without answers for far too long."""
     case = cases(stack, options)[options.index]
@@ -266,7 +273,7 @@ def last(stack: Stack, options: Options, say: Say) -> dict[str, Any]:
     end = clock.now() + case.failure.seconds
     took = 0.0
     while (rest := end - clock.now()) > 0 and not (options.work / ENOUGH).exists():
-        time.sleep(min(max(2.0, REST * took), rest))
+        time.sleep(min(pause(took), rest))
         begun = time.thread_time()
         for its in watch.ledgers(directory):
             limit = promise.outage(its.probe)

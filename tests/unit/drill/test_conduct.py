@@ -831,3 +831,8 @@ def test_after_the_last_drill_every_load_balancer_could_take_the_address(
 def test_the_list_of_failures_is_in_the_reference() -> None:
     page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert not [name for name in failures.load() if f"| `{name}` |" not in page]
+
+
+@pytest.mark.parametrize(("took", "seconds"), [(0.0, 2.0), (0.1, 2.0), (0.4, 8.0)])
+def test_a_look_takes_a_twentieth_of_the_time_at_most(took: float, seconds: float) -> None:
+    assert conduct.pause(took) == pytest.approx(seconds)
